@@ -1,0 +1,101 @@
+"""The seam for catalogs: where items, their vectors and their metadata live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from kinlens.types import (
+    EncoderIdentity,
+    FacetCount,
+    Field,
+    Item,
+    Match,
+    Metric,
+    Vectors,
+    Where,
+)
+
+
+class Catalog(Protocol):
+    """Items with metadata and vectors of one active encoder.
+
+    Thread-safe. Whatever returns has been stored durably, and every later call sees it, in this
+    process at once and in others on their next call.
+    """
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """Whose vectors the active space holds."""
+
+    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+        """Add or replace items, all or none.
+
+        Parameters
+        ----------
+        items : of distinct ids
+        vectors : float32 (len(items), dim), unit length
+
+        Raises
+        ------
+        InvalidInput : shapes disagree, or a vector isn't finite and of unit length
+        CatalogFull : no space left; nothing was changed
+        CatalogBusy : another process held the catalog too long; nothing was changed
+        """
+
+    def update_metadata(self, items: Sequence[Item]) -> None:
+        """Replace all but the vectors of items that exist; `NotFound` if one doesn't."""
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Remove items; gives the ids that existed."""
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """The items that exist, by id."""
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """float32 (len(ids), dim), in the order asked; `NotFound` names the missing."""
+
+    def search(
+        self,
+        vectors: Vectors,
+        k: int,
+        *,
+        where: Where | None = None,
+        metric: Metric = "cosine",
+    ) -> list[list[Match]]:
+        """The k nearest of the items that pass the filter, exact, for each query.
+
+        Parameters
+        ----------
+        vectors : float32 (q, dim), unit length
+        k : from 1 up; fewer items give fewer matches
+        where : filter, applied before ranking
+        metric : sets `Match.distance`
+
+        Returns
+        -------
+        matches : q lists, nearest first, ties by the order of first indexing
+        """
+
+    def count(self, where: Where | None = None) -> int:
+        """How many items pass the filter."""
+
+    def facets(
+        self, fields: Sequence[str], where: Where | None = None, *, limit: int = 100
+    ) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts of each field's values over the filtered items, the most frequent first.
+
+        A list counts once for each of its values. Items without the field aren't counted.
+        At most `limit` values a field. An unknown field gives ().
+        """
+
+    def fields(self) -> tuple[Field, ...]:
+        """The metadata fields, by name."""
+
+    def scan(
+        self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Item]:
+        """Items in order of id, from the first id greater than `after`."""
+
+    def close(self) -> None:
+        """Release files and memory."""

@@ -1,0 +1,168 @@
+"""Settings, and the only reader of TOML and of the environment.
+
+Precedence: an argument, the environment (``KINLENS_<NAME>``), ``kinlens.toml`` in the working
+directory (or the file that ``KINLENS_CONFIG`` names), the default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kinlens.errors import ConfigError
+
+PREFIX = "KINLENS_"
+DEFAULT_ENCODER = "kinlens-mini"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set, with its unit and its default.
+
+    Parameters
+    ----------
+    data : folder of the catalog
+    encoder : a model's name, a bundle folder or an ONNX file; "" for the one the catalog was
+        indexed with, kinlens-mini for a new one
+    runtime : "auto", "openvino" or "onnxruntime"
+    host, port : where `kinlens serve` listens
+    public_url : prefix of the image URLs in answers when behind a proxy, such as
+        "https://shop.example/visual"; "" for URLs relative to the server's root
+    max_bytes : largest encoded picture, in bytes
+    max_pixels : largest picture, in pixels
+    decode_timeout : seconds a decoder may take before it is given up
+    fetch_timeout : seconds a URL may take in all
+    fetch_redirects : redirects followed at most
+    fetch_allowed_hosts : host names that may resolve to private addresses
+    url_lifetime : seconds a signed image URL is valid
+    rate_limit : requests a minute for each key or address; 0 for no limit
+    max_body : largest request body, in bytes
+    max_in_flight : requests worked on at once before 503
+    cors_origins : origins that may call the API from a browser
+    batch_wait : milliseconds a query waits at most for others to share its pass
+    threads : threads for decoding and encoding; 0 for one a core
+    """
+
+    data: Path = Path("kinlens-data")
+    encoder: str = ""
+    runtime: str = "auto"
+    host: str = "127.0.0.1"
+    port: int = 7700
+    public_url: str = ""
+    max_bytes: int = 20_000_000
+    max_pixels: int = 50_000_000
+    decode_timeout: float = 10.0
+    fetch_timeout: float = 15.0
+    fetch_redirects: int = 5
+    fetch_allowed_hosts: tuple[str, ...] = ()
+    url_lifetime: int = 300
+    rate_limit: int = 600
+    max_body: int = 64_000_000
+    max_in_flight: int = 256
+    cors_origins: tuple[str, ...] = ()
+    batch_wait: float = 0.0
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} needs a number above 0; got {getattr(self, name)}.")
+        for name in _NOT_NEGATIVE:
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(
+                f"runtime is one of {', '.join(RUNTIMES)}; got {self.runtime!r}."
+            )
+
+    @property
+    def worker_threads(self) -> int:
+        """`threads`, or one for each core this process may use."""
+        return self.threads or usable_cores()
+
+
+RUNTIMES = ("auto", "openvino", "onnxruntime")
+_POSITIVE = ("max_bytes", "max_pixels", "decode_timeout", "fetch_timeout", "url_lifetime",
+             "max_body", "max_in_flight")
+_NOT_NEGATIVE = ("fetch_redirects", "rate_limit", "batch_wait", "threads")
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def load_settings(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """Settings from arguments, environment, TOML file and defaults, in this order.
+
+    Parameters
+    ----------
+    overrides : values by setting name; None counts as not given
+    environ : instead of the process's environment
+    file : instead of ``KINLENS_CONFIG`` or ``kinlens.toml``
+
+    Raises
+    ------
+    ConfigError : an unknown setting, or a value of the wrong kind
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for name, raw in _from_file(file, environ).items():
+        values[name] = _convert(name, raw, f"{name} in the settings file")
+    for name in _FIELDS:
+        variable = PREFIX + name.upper()
+        if variable in environ:
+            values[name] = _convert(name, environ[variable], f"the variable {variable}")
+    for name, value in (overrides or {}).items():
+        if value is not None:
+            values[name] = _convert(name, value, name)
+    return Settings(**values)
+
+
+def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
+    named = file or (Path(environ["KINLENS_CONFIG"]) if environ.get("KINLENS_CONFIG") else None)
+    path = named or Path("kinlens.toml")
+    if not path.is_file():
+        if named:
+            raise ConfigError(f"The settings file {path} doesn't exist; create it or name another.")
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"The settings file {path} can't be read as TOML: {error}.") from error
+
+
+def _convert(name: str, raw: Any, where: str) -> Any:
+    if name not in _FIELDS:
+        raise ConfigError(f"Unknown setting {where}; the settings are {', '.join(_FIELDS)}.")
+    kind = type(_FIELDS[name].default)
+    if issubclass(kind, Path):
+        return Path(raw).expanduser()
+    if kind is tuple:
+        parts = raw.split(",") if isinstance(raw, str) else raw
+        return tuple(part.strip() for part in parts if part.strip())
+    try:
+        if kind is int and isinstance(raw, float) and not raw.is_integer():
+            raise ValueError
+        return kind(raw)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{where} needs {_NAMES[kind]}; got {raw!r}.") from None
+
+
+_FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}
+_NAMES = {int: "a whole number", float: "a number", str: "a text"}
