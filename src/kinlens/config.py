@@ -78,9 +78,7 @@ class Settings:
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
         if self.runtime not in RUNTIMES:
-            raise ConfigError(
-                f"runtime is one of {', '.join(RUNTIMES)}; got {self.runtime!r}."
-            )
+            raise ConfigError(f"runtime is one of {', '.join(RUNTIMES)}; got {self.runtime!r}.")
 
     @property
     def worker_threads(self) -> int:
@@ -89,8 +87,15 @@ class Settings:
 
 
 RUNTIMES = ("auto", "openvino", "onnxruntime")
-_POSITIVE = ("max_bytes", "max_pixels", "decode_timeout", "fetch_timeout", "url_lifetime",
-             "max_body", "max_in_flight")
+_POSITIVE = (
+    "max_bytes",
+    "max_pixels",
+    "decode_timeout",
+    "fetch_timeout",
+    "url_lifetime",
+    "max_body",
+    "max_in_flight",
+)
 _NOT_NEGATIVE = ("fetch_redirects", "rate_limit", "batch_wait", "threads")
 
 
@@ -150,7 +155,7 @@ def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
 def _convert(name: str, raw: Any, where: str) -> Any:
     if name not in _FIELDS:
         raise ConfigError(f"Unknown setting {where}; the settings are {', '.join(_FIELDS)}.")
-    kind = type(_FIELDS[name].default)
+    kind: Any = type(_FIELDS[name].default)
     if issubclass(kind, Path):
         return Path(raw).expanduser()
     if kind is tuple:

@@ -14,7 +14,7 @@ Every message says what was needed, what came, and what to do.
     ├── SourceError                a folder or table that can't be indexed
     ├── NotFound                   no item of that id
     ├── EncoderError
-    │   ├── BundleError            a model folder that is incomplete or doesn't reproduce its golden numbers
+    │   ├── BundleError            a model folder that is incomplete or not what it says
     │   └── ModelUnavailable       a model that isn't on this machine and can't be had
     ├── CatalogError               the catalog can't be read or written
     │   ├── EncoderMismatch        vectors of another encoder

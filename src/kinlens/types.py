@@ -171,9 +171,7 @@ def check_id(item_id: str) -> None:
             f"An item id is a string of 1 to {MAX_ID_LENGTH} characters; got {item_id!r:.80}."
         )
     if "\0" in item_id or any("\ud800" <= char <= "\udfff" for char in item_id):
-        raise InvalidInput(
-            f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}."
-        )
+        raise InvalidInput(f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +239,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where an answer's time went, in milliseconds; `total` also holds what the others leave out."""
+    """Where an answer's time went, in milliseconds; `total` holds also what the others don't."""
 
     decode: float
     encode: float

@@ -1,0 +1,63 @@
+# The one door for people and for CI. `make help` lists the verbs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PICTURES ?=
+PORT ?= 7700
+
+.PHONY: help demo test lint bench format clean
+
+help:
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo: $(VENV)/.product  ## index a sample catalog (or PICTURES=folder) and serve the page
+	$(BIN)/kinlens demo --port $(PORT) $(if $(PICTURES),--pictures "$(PICTURES)")
+
+test: $(VENV)/.dev chromium  ## run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev node_modules/.package-lock.json  ## ruff, mypy strict, tsc for the page
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	npm run --silent types
+
+bench: $(VENV)/.bench  ## measure beside the peers; results go to benchmarks/results
+	$(BIN)/python benchmarks/run.py
+
+format: $(VENV)/.dev  ## format and fix what can be
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what make made
+	rm -rf $(VENV) node_modules build dist demo
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Kinlens needs Python 3.11 to 3.13; got %d.%d. Name one: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); echo "Needed: Python's venv module. On Debian: apt-get install python3-venv" >&2; exit 1)
+	$(PIP) 'pip>=25.1'
+
+$(VENV)/.product: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -c constraints.txt -e '.[hub,onnxruntime,parquet]' --group lint --group test
+	touch $@ $(VENV)/.product
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(PIP) 'torch==2.13.0'
+	$(PIP) -c constraints.txt --group bench
+	touch $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --silent --no-audit --no-fund
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null && exit 0; \
+	echo "Installing chromium for the page's tests"; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; \
+	else echo "Needed for the page's tests: chromium. On Debian: apt-get install chromium" >&2; exit 1; fi; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
