@@ -1,0 +1,71 @@
+"""What is typed on the command line becomes filters, crops and metadata."""
+
+from __future__ import annotations
+
+import pytest
+
+from kinlens.cli.common import human_bytes, parse_crop, parse_metadata, parse_value, parse_where
+from kinlens.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("typed", "filter_"),
+    [
+        ([], None),
+        (["color=red"], {"color": {"$eq": "red"}}),
+        (["price<50"], {"price": {"$lt": 50}}),
+        (["price >= 4.5"], {"price": {"$gte": 4.5}}),
+        (["color!=red"], {"color": {"$ne": "red"}}),
+        (["sale=true"], {"sale": {"$eq": True}}),
+        (["year=2011"], {"year": {"$in": [2011, "2011"]}}),
+        (["year!=2011"], {"year": {"$nin": [2011, "2011"]}}),
+        (["url=http://a/?b=c"], {"url": {"$eq": "http://a/?b=c"}}),
+        (['{"price": {"$lt": 5}}'], {"price": {"$lt": 5}}),
+        (
+            ["color=red", '{"price": {"$lt": 5}}'],
+            {"$and": [{"color": {"$eq": "red"}}, {"price": {"$lt": 5}}]},
+        ),
+    ],
+)
+def test_parse_where(typed: list[str], filter_: object) -> None:
+    assert parse_where(typed) == filter_
+
+
+@pytest.mark.parametrize("typed", ["red", "{broken", "=x", '{"a": }'])
+def test_parse_where_says_what_is_wrong(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="filter"):
+        parse_where([typed])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("7", 7), ("7.5", 7.5), ("-3", -3), ("1e3", 1000.0), ("nan", "nan"), ("inf", "inf"),
+     ("true", True), ("red", "red"), ("", "")],
+)  # fmt: skip
+def test_parse_value(text: str, value: object) -> None:
+    parsed = parse_value(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+def test_parse_crop() -> None:
+    crop = parse_crop("0.25,0.1,0.5,0.5")
+    assert crop is not None
+    assert (crop.x, crop.y, crop.width, crop.height) == (0.25, 0.1, 0.5, 0.5)
+    assert parse_crop(None) is None
+    for typed in ("1,2", "a,b,c,d", "0,0,2,2", "0,0,0,1", "nan,0,1,1"):
+        with pytest.raises(InvalidInput, match="crop"):
+            parse_crop(typed)
+
+
+def test_parse_metadata() -> None:
+    pairs = ["color=red", "price=5", '{"tags": ["a", "b"]}', "note=a=b"]
+    assert parse_metadata(pairs) == {"color": "red", "price": 5, "tags": ["a", "b"], "note": "a=b"}
+    with pytest.raises(InvalidInput, match="name=value"):
+        parse_metadata(["red"])
+
+
+def test_human_bytes() -> None:
+    assert [human_bytes(n) for n in (5, 1500, 2_500_000, 3e9)] == [
+        "5 B", "1.5 kB", "2.5 MB", "3.0 GB",
+    ]  # fmt: skip
