@@ -37,7 +37,7 @@ class Block(nn.Module):
         pool = [nn.AvgPool2d(2)] if stride == 2 else []
         same = wide_in == wide_out and stride == 1
         self.shortcut = nn.Sequential(*([] if same else [*pool, *convolution(wide_in, wide_out)]))
-        nn.init.zeros_(cast(nn.BatchNorm2d, self.body[-1]).weight)
+        nn.init.zeros_(cast("nn.BatchNorm2d", self.body[-1]).weight)
 
     def forward(self, features: Tensor) -> Tensor:
         """Features of (n, wide_out, H / stride, W / stride)."""
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """One vector a picture."""
-        return cast(Tensor, self.project(self.pool(self.features(pictures)).flatten(1)))
+        return cast("Tensor", self.project(self.pool(self.features(pictures)).flatten(1)))
 
 
 def convolution(wide_in: int, wide_out: int, kernel: int = 1, stride: int = 1) -> list[nn.Module]:

@@ -63,14 +63,14 @@ def color_histograms(images: Pixels) -> npt.NDArray[np.float32]:
     shift of the histogram.
     """
     histograms = np.zeros((len(images), HISTOGRAM_DIM), np.float32)
-    for histogram, image in zip(histograms, images, strict=True):
+    for row, image in enumerate(images):
         place = image[::3, ::3].reshape(-1, 3).astype(np.float32) * ((_LEVELS - 1) / 255)
         lower = np.minimum(place.astype(np.int64), _LEVELS - 2)
         upper_share = place - lower
         for corner in np.ndindex(2, 2, 2):
             share = np.prod(np.where(corner, upper_share, 1 - upper_share), axis=1)
             bins = (lower + corner) @ (_LEVELS**2, _LEVELS, 1)
-            histogram += np.bincount(bins, share, HISTOGRAM_DIM).astype(np.float32)
+            histograms[row] += np.bincount(bins, share, HISTOGRAM_DIM).astype(np.float32)
     return unit(np.sqrt(histograms))
 
 

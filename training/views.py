@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 from data import Picture, load, training_pictures
+from teacher import Teacher, color_histograms
+
 from kinlens.preprocess import Recipe
 from kinlens.types import Pixels
-from teacher import Teacher, color_histograms
 
 VIEW_SIZE = 144
 """Side of a stored view; training cuts its inputs of 128 and below out of it."""
 
-VIEWS = {"clothing": 8, "objects": 4, "tiny": 2}
+VIEWS = {"clothing": 6, "objects": 4, "tiny": 2}
 TEACHER_SIZES = {"clothing": 224, "objects": 224, "tiny": 160}
 BATCH = 32
 SEED = 20261121
