@@ -1,0 +1,6 @@
+"""Exact nearest neighbors: low precision screens, full precision decides, a bound proves it."""
+
+from kinlens.neighbors.index import ExactIndex
+from kinlens.neighbors.result import NeighborMetric, Neighbors
+
+__all__ = ["ExactIndex", "NeighborMetric", "Neighbors"]

@@ -1,0 +1,39 @@
+"""What a neighbor search gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+NeighborMetric: TypeAlias = Literal["euclidean", "sqeuclidean", "cosine", "inner"]
+NEIGHBOR_METRICS: tuple[NeighborMetric, ...] = get_args(NeighborMetric)
+
+Rows: TypeAlias = npt.NDArray[np.int64]
+Distances: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbors:
+    """The k nearest rows of each query, and how they were found.
+
+    Parameters
+    ----------
+    distances : float64 (q, k'), ascending; computed in float64 from the float32 vectors.
+        euclidean: L2; sqeuclidean: its square; cosine: 1 - cosine similarity, in [0, 2];
+        inner: the negative inner product
+    rows : int64 (q, k'), ties by the lower row; k' is the lesser of k and the rows that pass
+    certified : whether these are provably the true neighbors in float64 terms
+    kernel : name of the kernel that screened; if some queries needed a finer one, it is
+        appended: "int8+float32"
+    candidates : rows that were decided in float64, over all queries
+    """
+
+    distances: Distances
+    rows: Rows
+    certified: bool
+    kernel: str
+    candidates: int
