@@ -1,0 +1,18 @@
+"""Bytes, files and base64 to pixels: sRGB, upright, within limits, whatever came."""
+
+from kinlens.images.inputs import decode_base64, read_file
+from kinlens.images.limits import Limits
+from kinlens.images.loader import Picture, PictureLoader
+from kinlens.images.sniff import MEDIA_TYPES, sniff
+from kinlens.images.thumbnail import encode_thumbnail
+
+__all__ = [
+    "MEDIA_TYPES",
+    "Limits",
+    "Picture",
+    "PictureLoader",
+    "decode_base64",
+    "encode_thumbnail",
+    "read_file",
+    "sniff",
+]

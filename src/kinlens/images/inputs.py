@@ -1,0 +1,89 @@
+"""Encoded pictures from files, data URLs and base64, never more than the byte limit."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from kinlens.errors import InvalidInput, SourceError
+from kinlens.images.limits import DEFAULT_LIMITS, Limits, check_bytes
+
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_WHITESPACE = b" \t\r\n\f\v"
+
+
+def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Read a regular file.
+
+    Raises
+    ------
+    PictureTooLarge : over `limits.max_bytes`; no more than that is read
+    SourceError : missing, unreadable, or not a regular file (a folder, pipe or device)
+    """
+    # Without O_NONBLOCK, opening a pipe would wait for someone to write to it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise SourceError(f"{Path(path)} isn't a regular file; name a picture file.")
+            check_bytes(status.st_size, limits)
+            data = file.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"The file {os.fspath(path)!r} can't be read: {reason}.") from error
+    check_bytes(len(data), limits, at_least=True)
+    return data
+
+
+def decode_base64(text: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Decode a data URL, or raw base64 in the standard or the URL-safe alphabet.
+
+    White space and missing padding are tolerated.
+
+    Raises
+    ------
+    InvalidInput : not base64
+    PictureTooLarge : over `limits.max_bytes`
+    """
+    body, encoded = _body(text)
+    # Percent escapes take three characters a byte, base64 and line breaks far less.
+    if len(body) > 3 * limits.max_bytes + 1000:
+        check_bytes(len(body) // 3, limits, at_least=True)
+    try:
+        raw = body.encode("ascii")
+    except UnicodeEncodeError:
+        raise InvalidInput(_needed("a character that isn't ASCII")) from None
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
+    data = _decoded(raw) if encoded else raw
+    check_bytes(len(data), limits)
+    return data
+
+
+def _body(text: str) -> tuple[str, bool]:
+    """What follows a data URL's comma and whether it is base64."""
+    text = text.strip()
+    if text[:5].lower() != "data:":
+        return text, True
+    head, comma, body = text.partition(",")
+    if not comma:
+        raise InvalidInput("A data URL is data:image/...;base64,<data>; this one has no comma.")
+    return body, head.rstrip().lower().endswith(";base64")
+
+
+def _decoded(raw: bytes) -> bytes:
+    digits = raw.translate(_TO_STANDARD, _WHITESPACE).rstrip(b"=")
+    try:
+        return base64.b64decode(digits + b"=" * (-len(digits) % 4), validate=True)
+    except binascii.Error as error:
+        raise InvalidInput(_needed(str(error))) from None
+
+
+def _needed(came: str) -> str:
+    return f"A data URL or base64 of a picture is needed; what came isn't base64 ({came})."

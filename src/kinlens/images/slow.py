@@ -1,0 +1,209 @@
+"""Every picture that isn't an ordinary JPEG, through Pillow; runs in a guarded process only."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError, features
+
+from kinlens.errors import BrokenPicture, PictureError, UnsupportedPicture
+from kinlens.images import jpeg
+from kinlens.images.geometry import crop_box, is_turned, shrink_factor
+from kinlens.images.limits import check_pixels
+from kinlens.images.profiles import needs_conversion
+from kinlens.images.protocol import Decoded, Request
+
+_PILLOW_NAMES = {
+    "png": "PNG",
+    "gif": "GIF",
+    "webp": "WEBP",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "heic": "HEIF",
+    "avif": "AVIF",
+}
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 262
+_ALPHA_MODES = {"RGBA": "RGB", "LA": "L"}
+
+
+def decode(request: Request, data: bytes) -> Decoded:
+    """Turn any picture into upright sRGB, shrunk and cropped as asked.
+
+    Raises
+    ------
+    PictureError : of the kind that fits
+    """
+    try:
+        image, size = (_open_jpeg if request.kind == "jpeg" else _open)(request, data)
+    except PictureError:
+        raise
+    except MemoryError as error:
+        raise BrokenPicture(
+            f"Decoding this {request.kind.upper()} took more memory than a picture may."
+        ) from error
+    except Exception as error:  # decoders raise anything; the pool's caller sees it as this
+        raise BrokenPicture(_reason(request.kind, error)) from error
+    left, top, right, bottom = crop_box(*image.size, request.crop)
+    if (right - left, bottom - top) != image.size:
+        image = image.crop((left, top, right, bottom))
+    return Decoded(image.width, image.height, *size, image.tobytes())
+
+
+def _reason(kind: str, error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its text holds only an object's address
+        return f"The {kind.upper()} can't be read; it is truncated or corrupted."
+    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"The {kind.upper()} is truncated or corrupted ({detail:.200})."
+
+
+def _open_jpeg(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
+    header = jpeg.read_header(data)
+    check_pixels(header.width, header.height, request.max_pixels)
+    turned = is_turned(header.orientation)
+    size = (header.height, header.width) if turned else (header.width, header.height)
+    factor = shrink_factor(*size, request.min_side, request.crop)
+    if header.space in ("CMYK", "YCCK"):
+        inverted = jpeg.decode(data, header, factor, "CMYK")
+        image = Image.fromarray(255 - inverted, "CMYK")
+    elif header.space == "Gray":
+        image = Image.fromarray(jpeg.decode(data, header, factor, "GRAY")[:, :, 0])
+    else:
+        image = Image.fromarray(jpeg.decode(data, header, factor))
+    return _turned(_to_srgb(image, header.profile), header.orientation), size
+
+
+def _open(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
+    _require_decoder(request.kind)
+    # Sizes are checked below, with a message that names the limit; Pillow's own check stays on
+    # for what only decoding tells, such as the frames of a GIF.
+    Image.MAX_IMAGE_PIXELS = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        image = Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[request.kind]])
+        check_pixels(*image.size, request.max_pixels)
+        Image.MAX_IMAGE_PIXELS = request.max_pixels
+        image.load()
+        orientation = _orientation(image)
+    profile = image.info.get("icc_profile") or b""
+    size = (image.height, image.width) if is_turned(orientation) else image.size
+    plain = _eight_bits(image)
+    factor = shrink_factor(*size, request.min_side, request.crop)
+    if factor > 1:
+        plain = plain.reduce(factor)
+    return _turned(_flattened(plain, profile), orientation), size
+
+
+def _require_decoder(kind: str) -> None:
+    if kind == "heic":
+        try:
+            import pillow_heif  # noqa: PLC0415  (heavy, and needed for HEIC alone)
+        except ImportError:
+            raise UnsupportedPicture(
+                "This is HEIC, which needs pillow-heif: pip install pillow-heif."
+            ) from None
+        pillow_heif.register_heif_opener()
+    elif kind == "avif" and not features.check("avif"):
+        raise UnsupportedPicture("This is AVIF, which the installed Pillow isn't built to read.")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block says nothing about orientation
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """One of the modes L, LA, RGB, RGBA, CMYK, LAB.
+
+    16-bit values keep their upper byte, as Pillow does for 16-bit color. Floats and 32-bit
+    integers have no white of their own: values within [0, 1] (float) or [0, 255] or [0, 65535]
+    are taken on that scale, others are stretched from least to most.
+    """
+    if image.mode.startswith(("I", "F")):
+        return _from_wide(image)
+    if image.has_transparency_data:
+        return image if image.mode == "LA" else image.convert("RGBA")
+    if image.mode in ("L", "RGB", "CMYK", "LAB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _from_wide(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        gray = (values >> 8).astype(np.uint8)
+        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
+            gray = 255 - gray  # white is zero, which Pillow heeds in 8 bits only
+        return Image.fromarray(gray)
+    scaled = np.nan_to_num(values.astype(np.float32), nan=0.0)
+    low, high = float(scaled.min()), float(scaled.max())
+    top = next((t for t in _scales(image.mode) if low >= 0 and high <= t), None)
+    if top is None:
+        scaled, top = scaled - low, high - low
+    return Image.fromarray(np.rint(scaled * (255 / (top or 1))).astype(np.uint8))
+
+
+def _scales(mode: str) -> tuple[float, ...]:
+    return (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 65535.0)
+
+
+def _flattened(image: Image.Image, profile: bytes) -> Image.Image:
+    """To sRGB, then over white."""
+    opaque = _ALPHA_MODES.get(image.mode)
+    if opaque is None:
+        return _to_srgb(image, profile)
+    alpha = image.getchannel("A")
+    white = Image.new("RGB", image.size, (255, 255, 255))
+    white.paste(_to_srgb(image.convert(opaque), profile), mask=alpha)
+    return white
+
+
+def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    if image.mode == "LAB":
+        return _lab_to_srgb(image)
+    if needs_conversion(profile):
+        transform = _transform(profile, image.mode)
+        if transform is not None:
+            return transform.apply(image)
+    return image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """None for a profile that is broken or of another kind of picture: it is ignored."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.buildTransform(source, _srgb(), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
+
+
+def _lab_to_srgb(image: Image.Image) -> Image.Image:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    return ImageCms.buildTransform(lab, _srgb(), "LAB", "RGB").apply(image)
+
+
+@lru_cache(maxsize=1)
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
