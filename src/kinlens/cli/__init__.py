@@ -1,0 +1,42 @@
+"""The command line: one verb a thing a person wants.
+
+Each verb lives in the module of its noun and imports what it needs when it runs, so that `--help`
+is quick. A user's mistake is one line on standard error and a non-zero exit, never a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from kinlens.cli import access, catalog, diagnose, indexing, search, serve
+from kinlens.errors import InvalidInput, KinlensError
+
+app = typer.Typer(
+    name="kinlens",
+    help="Visual search you run yourself: index pictures, show it one, get the look-alikes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (indexing, search, serve, catalog, access, diagnose):
+    _module.register(app)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `kinlens` script."""
+    try:
+        app()
+    except KinlensError as error:
+        print(f"kinlens: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2 if isinstance(error, InvalidInput) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); nothing is left to say to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

@@ -1,0 +1,77 @@
+"""`kinlens keys`: who may call the API."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinlens.cli import common
+from kinlens.config import load_settings
+from kinlens.errors import NotFound
+
+if TYPE_CHECKING:
+    from kinlens.http.keys import KeyStore
+
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.add_typer(keys, name="keys")
+
+
+def _store(data: Path | None) -> KeyStore:
+    from kinlens.http.keys import KeyStore
+
+    return KeyStore(load_settings({"data": data}).data)
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="Whose it is, such as shop-frontend.")],
+    write: Annotated[bool, typer.Option("--write", help="May also add and delete items.")] = False,
+    json: common.Json = False,
+    data: common.Data = None,
+) -> None:
+    """Make a key and show it, this once."""
+    scopes = ("read", "write") if write else ("read",)
+    token = _store(data).create(name, scopes)
+    if json:
+        common.print_json({"name": name, "scopes": list(scopes), "key": token})
+        return
+    common.console().print(token, markup=False, soft_wrap=True)
+    common.console(error=True).print(
+        f"A {' and '.join(scopes)} key for {name}. Keep it: it is stored hashed and can't be shown "
+        "again.\nSend it as the header  Authorization: Bearer <key>",
+        style="dim",
+        markup=False,
+    )
+
+
+@keys.command("list")
+def list_keys(json: common.Json = False, data: common.Data = None) -> None:
+    """List the keys, without their secrets."""
+    found = _store(data).list()
+    if json:
+        common.print_json([asdict(key) for key in found])
+        return
+    if not found:
+        common.console().print("No keys: the API is open, and serves on loopback only.")
+        return
+    rows = [
+        (key.name, " ".join(key.scopes), time.strftime("%Y-%m-%d", time.localtime(key.created_at)))
+        for key in found
+    ]
+    common.table({"name": "left", "scopes": "left", "made": "left"}, rows)
+
+
+@keys.command("revoke")
+def revoke_key(name: Annotated[str, typer.Argument()], data: common.Data = None) -> None:
+    """Revoke a key; requests with it are refused at once."""
+    if not _store(data).revoke(name):
+        raise NotFound(f"No key named {name!r}; `kinlens keys list` shows them.")
+    common.console().print(f"Revoked {name}.", markup=False)

@@ -1,0 +1,157 @@
+"""`kinlens items`, `ledger` and `stats`: what a catalog holds and what became of each picture."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from kinlens.cli import common
+from kinlens.errors import InvalidInput, NotFound
+from kinlens.types import NewItem, State
+
+items = typer.Typer(no_args_is_help=True, help="List, show, add or delete single items.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.add_typer(items, name="items")
+    app.command()(ledger)
+    app.command()(stats)
+
+
+@items.command("list")
+def list_items(
+    where: common.WhereOption = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
+    after: Annotated[
+        str | None, typer.Option(help="Begin after this id.", show_default=False)
+    ] = None,
+    json: common.Json = False,
+    data: common.Data = None,
+) -> None:
+    """List items in order of their ids."""
+    with common.open_catalog(data) as service:
+        found = service.items(common.parse_where(where), after=after, limit=limit)
+        total = service.count(common.parse_where(where))
+    if json:
+        common.print_json({"items": [asdict(item) for item in found], "total": total})
+        return
+    columns = {"id": "left", "size": "right", "metadata": "left"}
+    rows = [(item.id, f"{item.width}x{item.height}", common.brief(item.metadata)) for item in found]
+    common.table(columns, rows)
+    common.console().print(f"\n{len(found):,} of {total:,}", style="dim")
+
+
+@items.command("get")
+def get_item(
+    item_id: Annotated[str, typer.Argument(metavar="ID")], data: common.Data = None
+) -> None:
+    """Show all of one item, as JSON."""
+    with common.open_catalog(data) as service:
+        found = service.get([item_id])
+    if item_id not in found:
+        raise NotFound(f"No item {item_id!r} in the catalog; `kinlens items list` shows the ids.")
+    common.print_json(asdict(found[item_id]))
+
+
+@items.command("add")
+def add_item(
+    item_id: Annotated[str, typer.Argument(metavar="ID")],
+    picture: Annotated[str, typer.Argument(help="A picture file or URL.")],
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Metadata, name=value or JSON. Repeat.", show_default=False),
+    ] = None,
+    data: common.Data = None,
+) -> None:
+    """Add an item, or replace the one of this id."""
+    source = {"url" if picture.startswith(("http://", "https://")) else "path": picture}
+    new = NewItem(item_id, metadata=common.parse_metadata(metadata), **source)  # type: ignore[arg-type]
+    from kinlens.wiring import open_search
+
+    with open_search(data) as service:
+        (outcome,) = service.add([new])
+    if outcome.state == "failed":
+        raise InvalidInput(f"{item_id} wasn't added. {outcome.reason}")
+    common.console().print(f"{item_id}: {outcome.state}", markup=False)
+
+
+@items.command("delete")
+def delete_items(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...")], data: common.Data = None
+) -> None:
+    """Delete items."""
+    with common.open_catalog(data) as service:
+        deleted = set(service.delete(ids))
+    missing = [item_id for item_id in ids if item_id not in deleted]
+    common.console().print(f"Deleted {len(deleted)}.")
+    if missing:
+        raise NotFound(f"Not in the catalog: {', '.join(missing)}.")
+
+
+def ledger(
+    failed: Annotated[bool, typer.Option("--failed", help="Only what failed.")] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(help=f"Only this state: {', '.join(get_args(State))}.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 1000,
+    json: common.Json = False,
+    data: common.Data = None,
+) -> None:
+    """Show what became of each picture, and why."""
+    wanted = "failed" if failed else state
+    if wanted not in (None, *get_args(State)):
+        raise InvalidInput(f"A state is one of {', '.join(get_args(State))}; got {wanted!r}.")
+    with common.open_catalog(data) as service:
+        rows = list(service.ledger(wanted, limit=limit))
+    if json:
+        common.print_json([asdict(row) for row in rows])
+        return
+    if not rows:
+        common.console().print("Nothing failed." if failed else "The ledger is empty.")
+        return
+    columns = {"when": "left", "state": "left", "id": "left", "reason": "left"}
+    shown = [(_when(row.at), row.state, row.id, row.reason) for row in rows]
+    common.table(columns, shown)
+
+
+def stats(json: common.Json = False, data: common.Data = None) -> None:
+    """Show the size of the catalog and its fields."""
+    with common.open_catalog(data) as service:
+        facts, fields = asdict(service.stats()), service.fields()
+    if json:
+        common.print_json({**facts, "fields": [asdict(field) for field in fields]})
+        return
+    rows = [(name.replace("_", " "), _fact(name, value)) for name, value in _flat(facts)]
+    common.table({"catalog": "left", "": "left"}, rows)
+    if fields:
+        common.console().print()
+        common.table(
+            {"field": "left", "kind": "left", "items": "right", "values": "right"},
+            [(f.name, f.kind, f"{f.count:,}", f"{f.distinct:,}") for f in fields],
+        )
+
+
+def _flat(facts: dict[str, object]) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        rows += [(f"{name} {key}".strip(), item) for key, item in inner]
+    return rows
+
+
+def _fact(name: str, value: object) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return common.human_bytes(value) if "bytes" in name else f"{value:,}"
+    return common.show(value)
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

@@ -1,0 +1,188 @@
+"""Options that several verbs take, and how they print."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kinlens.errors import InvalidInput
+from kinlens.types import Crop, Metadata, Value, Where
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kinlens.search import Search
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", "-d", help="Folder of the catalog (default: kinlens-data).", show_default=False
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder",
+        "-e",
+        help="A model's name, a bundle folder or an ONNX file (default: the catalog's own).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        "-w",
+        metavar="FILTER",
+        help='Only such items: color=red, "price<50", or JSON such as {"price": {"$lt": 50}}. '
+        "Repeat for and.",
+        show_default=False,
+    ),
+]
+
+_COMPARISON = re.compile(r"^(?P<field>[^=<>!]+)(?P<sign>!=|<=|>=|=|<|>)(?P<value>.*)$", re.DOTALL)
+_OPERATORS = {"!=": "$ne", "<=": "$lte", ">=": "$gte", "<": "$lt", ">": "$gt", "=": "$eq"}
+
+
+def open_catalog(data: Path | None, encoder: str | None = None) -> Search:
+    """The search service over an existing catalog."""
+    from kinlens.wiring import open_search
+
+    return open_search(data, encoder, create=False)
+
+
+def parse_where(parts: Sequence[str] | None) -> Where | None:
+    """A filter from what was typed: JSON objects and comparisons, all of which must hold."""
+    filters = [_parse_one(part) for part in parts or ()]
+    if not filters:
+        return None
+    return filters[0] if len(filters) == 1 else {"$and": filters}
+
+
+def _parse_one(text: str) -> dict[str, Any]:
+    if text.lstrip().startswith("{"):
+        try:
+            parsed = json.loads(text)
+        except ValueError as error:
+            raise InvalidInput(f"The filter {text!r} isn't valid JSON: {error}.") from None
+        return dict(parsed)
+    found = _COMPARISON.match(text)
+    if not found:
+        raise InvalidInput(
+            f"A filter is field=value, field<value or a JSON object; got {text!r}. "
+            'For example: --where color=red --where "price<50".'
+        )
+    operator = _OPERATORS[found["sign"]]
+    value = parse_value(found["value"])
+    field = found["field"].strip()
+    if isinstance(value, str) or operator not in {"$eq", "$ne"} or isinstance(value, bool):
+        return {field: {operator: value}}
+    # 42 may stand in the catalog as a number or as a text; whoever types it means both.
+    either = "$in" if operator == "$eq" else "$nin"
+    return {field: {either: [value, found["value"]]}}
+
+
+def parse_value(text: str) -> str | int | float | bool:
+    """What a typed value most likely means."""
+    if text in {"true", "false"}:
+        return text == "true"
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return text
+    return (
+        int(number)
+        if number.is_integer() and "." not in text and "e" not in text.lower()
+        else number
+    )
+
+
+def parse_crop(text: str | None) -> Crop | None:
+    """A crop typed as "x,y,width,height" in fractions."""
+    if text is None:
+        return None
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InvalidInput(
+            "A crop is x,y,width,height in fractions of the picture, such as 0.25,0.1,0.5,0.5; "
+            f"got {text!r}."
+        ) from None
+    return Crop(x, y, width, height)
+
+
+def parse_metadata(pairs: Sequence[str] | None) -> dict[str, Value]:
+    """Metadata typed as name=value pairs or JSON objects."""
+    metadata: dict[str, Value] = {}
+    for pair in pairs or ():
+        if pair.lstrip().startswith("{"):
+            try:
+                metadata.update(json.loads(pair))
+            except ValueError as error:
+                raise InvalidInput(f"The metadata {pair!r} isn't valid JSON: {error}.") from None
+            continue
+        name, sign, value = pair.partition("=")
+        if not sign or not name:
+            raise InvalidInput(f"Metadata is name=value or a JSON object; got {pair!r}.")
+        metadata[name] = parse_value(value)
+    return metadata
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write("\n")
+
+
+def console(*, error: bool = False) -> Console:
+    """Where people read."""
+    from rich.console import Console
+
+    return Console(stderr=error, highlight=False)
+
+
+def brief(metadata: Metadata, limit: int = 4) -> str:
+    """The first few metadata values, for a table's cell."""
+    shown = [f"{name} {show(value)}" for name, value in metadata.items() if value not in (None, "")]
+    return " · ".join(shown[:limit])
+
+
+def show(value: Any) -> str:
+    """A metadata value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def table(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under column names; each column says how it is justified."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    for name, justify in columns.items():
+        grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    console().print(grid)
+
+
+def human_bytes(count: float) -> str:
+    """1234567 -> 1.2 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

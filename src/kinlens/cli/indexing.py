@@ -1,0 +1,201 @@
+"""`kinlens index` and `kinlens reencode`: how pictures come in, and move to another encoder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kinlens.cli import common
+from kinlens.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from kinlens.ingest import Progress, Report
+
+SHOWN_FAILURES = 10
+INTERRUPTED = 130
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(index)
+    app.command()(reencode)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How to index; see `kinlens.ingest.index`."""
+
+    prune: bool = False
+    retry_failed: bool = False
+    refresh: bool = False
+    wait: bool = False
+
+
+def index(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A folder of pictures, or a CSV, TSV, JSON Lines or Parquet table.",
+            show_default=False,
+        ),
+    ] = None,
+    data: common.Data = None,
+    encoder: common.Encoder = None,
+    id_column: Annotated[
+        str, typer.Option(help="Column of the ids (default: id, sku ...).", show_default=False)
+    ] = "",
+    picture_column: Annotated[
+        str,
+        typer.Option(
+            help="Column of the pictures: paths, URLs or data URLs (default: image, url ...).",
+            show_default=False,
+        ),
+    ] = "",
+    picture_template: Annotated[
+        str,
+        typer.Option(help="Picture of a row, such as 'images/{id}.jpg'.", show_default=False),
+    ] = "",
+    folders_as: Annotated[
+        list[str] | None,
+        typer.Option(help="Field that takes the sub-folders' names. Repeat.", show_default=False),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove items that this source no longer has.")
+    ] = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Only what failed before; without SOURCE, everywhere."),
+    ] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Fetch pictures at URLs again.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait while another indexer is at work.")
+    ] = False,
+    json: common.Json = False,
+) -> None:
+    """Index pictures; run again, it encodes only what is new or changed."""
+    if source is None and not retry_failed:
+        raise InvalidInput("What to index is missing; name a folder of pictures, or a table.")
+    options = {
+        "id_column": id_column,
+        "picture_column": picture_column,
+        "picture_template": picture_template,
+        "folders_as": tuple(folders_as or ()),
+    }
+    run(source, data, options, Wishes(prune, retry_failed, refresh, wait), encoder, json=json)
+
+
+def run(
+    source: Path | None,
+    data: Path | None,
+    options: dict[str, Any],
+    wishes: Wishes,
+    encoder: str | None = None,
+    *,
+    json: bool,
+) -> None:
+    """Index a source with a progress bar, and print the report."""
+    from kinlens.ingest import index as run_index
+    from kinlens.sources import SourceOptions, open_source
+    from kinlens.wiring import open_search
+
+    # Before the catalog is made: a mistyped source leaves no empty folder behind.
+    opened = open_source(source, SourceOptions(**options)) if source is not None else None
+    with open_search(data, encoder) as service, _bar(enabled=not json) as progress:
+        report = run_index(
+            service,
+            opened,
+            prune=wishes.prune,
+            retry_failed=wishes.retry_failed,
+            refresh=wishes.refresh,
+            wait=float("inf") if wishes.wait else 0.0,
+            progress=progress,
+        )
+        folder = service.data
+    _finish(report, folder, json=json)
+
+
+def reencode(
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="The encoder to move to.", show_default=False)
+    ],
+    data: common.Data = None,
+    json: common.Json = False,
+) -> None:
+    """Encode the whole catalog with another encoder, then switch to it at once."""
+    from kinlens.config import load_settings
+    from kinlens.ingest import reencode as run_reencode
+
+    folder = load_settings({"data": data}).data
+    with _bar(enabled=not json) as progress:
+        report = run_reencode(folder, encoder, progress=progress)
+    _finish(report, folder, json=json)
+
+
+def _finish(report: Report, folder: Path, *, json: bool) -> None:
+    if json:
+        common.print_json(report.to_dict())
+    else:
+        _print(report, folder)
+    if report.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@contextmanager
+def _bar(*, enabled: bool) -> Iterator[Callable[[Progress], None] | None]:
+    if not enabled or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (
+        TextColumn("Indexing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}", style="dim"),
+    )
+    with Bar(*columns, console=common.console(error=True)) as bar:
+        task = bar.add_task("", total=None, pace="")
+
+        def tell(progress: Progress) -> None:
+            bar.update(task, completed=progress.done, total=progress.total, pace=_pace(progress))
+
+        yield tell
+
+
+def _pace(progress: Progress) -> str:
+    parts = [f"{progress.rate:,.0f} a second"]
+    if progress.seconds_left is not None and progress.done:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
+    return " · ".join(parts)
+
+
+def _print(report: Report, folder: Path) -> None:
+    say = common.console(error=True)
+    rate = report.indexed / report.seconds if report.seconds else 0
+    say.print(
+        f"{'Interrupted after' if report.interrupted else 'Done in'} {report.seconds:.1f} s: "
+        f"{report.indexed:,} indexed ({rate:,.0f} a second), {report.unchanged:,} unchanged, "
+        f"{report.failed:,} failed, {report.removed:,} removed. Catalog: {folder}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for outcome in report.failures[:SHOWN_FAILURES]:
+        say.print(f"  {outcome.id}: {outcome.reason}", markup=False, style="yellow", soft_wrap=True)
+    if report.failed > SHOWN_FAILURES:
+        say.print(
+            f"  and {report.failed - SHOWN_FAILURES:,} more; `kinlens ledger --failed` has all"
+        )
+    if report.interrupted:
+        say.print("The same command goes on from there.")

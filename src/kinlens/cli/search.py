@@ -1,0 +1,155 @@
+"""`kinlens search`: look-alikes as a table, as JSON, or as a contact sheet."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kinlens.cli import common
+from kinlens.errors import InvalidInput
+from kinlens.types import Answer, Example, Query
+
+if TYPE_CHECKING:
+    from kinlens.search import Search
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(search)
+
+
+def search(
+    picture: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Picture file or URL to be like; several are mixed.", show_default=False
+        ),
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", help="An item of the catalog to be like.", show_default=False),
+    ] = None,
+    unlike: Annotated[
+        list[str] | None,
+        typer.Option("--unlike", help="Picture file or URL to be less like.", show_default=False),
+    ] = None,
+    unlike_id: Annotated[
+        list[str] | None,
+        typer.Option("--unlike-id", help="An item to be less like.", show_default=False),
+    ] = None,
+    crop: Annotated[
+        str | None,
+        typer.Option(
+            help="Look at this box only: x,y,width,height in fractions.", show_default=False
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many look-alikes.")] = 10,
+    where: common.WhereOption = None,
+    metric: Annotated[str, typer.Option(help="cosine or euclidean.")] = "cosine",
+    facets: Annotated[
+        list[str] | None,
+        typer.Option("--facet", help="Count this field's values as well.", show_default=False),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", help="Write a contact sheet, such as grid.png.", show_default=False),
+    ] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Show the contact sheet.")] = False,
+    json: common.Json = False,
+    data: common.Data = None,
+    encoder: common.Encoder = None,
+) -> None:
+    """Find the look-alikes of a picture, a URL or an item."""
+    query = Query(
+        examples=_examples(picture, ids, unlike, unlike_id, crop),
+        k=k,
+        where=common.parse_where(where),
+        metric=metric,  # type: ignore[arg-type]  # checked by Query
+        facets=tuple(facets or ()),
+    )
+    with common.open_catalog(data, encoder) as service:
+        answer = service.search(query)
+        if json:
+            common.print_json(asdict(answer))
+        else:
+            _print(answer)
+        if save or open_:
+            _sheet(service, query, answer, save, show=open_)
+
+
+def _examples(
+    pictures: list[str] | None,
+    ids: list[str] | None,
+    unlike: list[str] | None,
+    unlike_ids: list[str] | None,
+    crop: str | None,
+) -> tuple[Example, ...]:
+    box = common.parse_crop(crop)
+    examples = [
+        *(_picture(text, 1.0) for text in pictures or ()),
+        *(Example(id=item) for item in ids or ()),
+        *(_picture(text, -0.5) for text in unlike or ()),
+        *(Example(id=item, weight=-0.5) for item in unlike_ids or ()),
+    ]
+    if not examples:
+        raise InvalidInput(
+            "What to search for is missing; give a picture file, a URL or --id ITEM."
+        )
+    if box:
+        first = examples[0]
+        examples[0] = Example(**{first.source: getattr(first, first.source)}, crop=box)
+    return tuple(examples)
+
+
+def _picture(text: str, weight: float) -> Example:
+    if text.startswith(("http://", "https://")):
+        return Example(url=text, weight=weight)
+    if text.startswith("data:"):
+        return Example(base64=text, weight=weight)
+    return Example(path=text, weight=weight)
+
+
+def _print(answer: Answer) -> None:
+    if not answer.hits:
+        common.console().print("Nothing matches. The filter leaves no items, or none are indexed.")
+        return
+    rows = [
+        (str(rank), hit.id, f"{hit.score:.3f}", f"{hit.distance:.3f}", common.brief(hit.metadata))
+        for rank, hit in enumerate(answer.hits, 1)
+    ]
+    columns = {"": "right", "id": "left", "score": "right", "distance": "right", "metadata": "left"}
+    common.table(columns, rows)
+    for field, counts in answer.facets.items():
+        values = ", ".join(f"{common.show(entry.value)} {entry.count}" for entry in counts[:12])
+        common.console().print(f"\n{field}: {values}", markup=False)
+    took = answer.took
+    common.console().print(
+        f"\n{len(answer.hits)} of {answer.total:,} · {'exact' if answer.exact else 'approximate'} · "
+        f"decode {took.decode:.1f} ms, encode {took.encode:.1f} ms, search {took.search:.1f} ms",
+        style="dim",
+    )
+
+
+def _sheet(service: Search, query: Query, answer: Answer, save: Path | None, *, show: bool) -> None:
+    from kinlens.contact_sheet import Tile, contact_sheet
+
+    tiles = []
+    for hit in answer.hits:
+        thumbnail, _ = service.thumbnail(hit.id)
+        title = str(hit.metadata.get("title") or hit.metadata.get("name") or hit.id)
+        tiles.append(Tile(thumbnail, title, f"{query.metric} distance {hit.distance:.3f}"))
+    path = save or Path(tempfile.mkdtemp(prefix="kinlens-")) / "look-alikes.png"
+    try:
+        contact_sheet(tiles).save(path)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            f"The contact sheet can't be written to {path}: {error}. Name a .png or .jpg file in a "
+            "folder that exists."
+        ) from error
+    common.console(error=True).print(f"Wrote {path}", markup=False)
+    if show:
+        typer.launch(str(path))

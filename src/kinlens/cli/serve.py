@@ -1,0 +1,78 @@
+"""`kinlens serve` and `kinlens demo`: the page and the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kinlens.cli import common, indexing
+from kinlens.config import load_settings
+
+Port = Annotated[
+    int | None, typer.Option("--port", "-p", help="(default: 7700)", show_default=False)
+]
+Browse = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs."""
+    app.command()(serve)
+    app.command()(demo)
+
+
+def serve(
+    data: common.Data = None,
+    encoder: common.Encoder = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on (default: 127.0.0.1).", show_default=False),
+    ] = None,
+    port: Port = None,
+    allow_open: Annotated[
+        bool, typer.Option("--allow-open", help="Listen beyond this machine without any key.")
+    ] = False,
+    open_: Browse = False,
+) -> None:
+    """Serve the page and the API until Ctrl-C."""
+    _run({"data": data, "encoder": encoder, "host": host, "port": port}, allow_open, browse=open_)
+
+
+def demo(
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Your own folder or table instead of the sample.", show_default=False),
+    ] = None,
+    data: Annotated[Path, typer.Option("--data", "-d", help="Where the demo lives.")] = Path(
+        "demo"
+    ),
+    port: Port = None,
+    open_: Browse = False,
+) -> None:
+    """Index a sample catalog, or your pictures, and serve the page."""
+    say = common.console(error=True)
+    if pictures is None:
+        from kinlens.sample import COUNT, build_sample
+
+        say.print(f"Rendering a sample shop of {COUNT} products in {data / 'shop'}", markup=False)
+        source, catalog = build_sample(data / "shop"), data / "catalog"
+    else:
+        source, catalog = pictures, data / f"catalog-{pictures.resolve().name}"
+    indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+    _run({"data": catalog, "port": port}, allow_open=False, browse=open_)
+
+
+def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
+    from kinlens.http.serve import serve as run_server
+
+    settings = load_settings(overrides)
+
+    def ready(address: str) -> None:
+        say = common.console()
+        say.print(f"\n  Kinlens is at [bold]{address}[/bold]")
+        say.print(f"  API docs at   {address}/docs · Ctrl-C stops it\n", style="dim")
+        if browse:
+            typer.launch(address)
+
+    run_server(settings, allow_open=allow_open, on_ready=ready)
