@@ -13,6 +13,7 @@ Every message says what was needed, what came, and what to do.
     │   └── ForbiddenAddress       a URL that leads to an address Kinlens doesn't connect to
     ├── SourceError                a folder or table that can't be indexed
     ├── NotFound                   no item of that id
+    │   └── PictureGone            an item whose picture file isn't there any more
     ├── EncoderError
     │   ├── BundleError            a model folder that is incomplete or not what it says
     │   └── ModelUnavailable       a model that isn't on this machine and can't be had
@@ -72,6 +73,10 @@ class SourceError(KinlensError):
 
 class NotFound(KinlensError, LookupError):
     """No item of that id."""
+
+
+class PictureGone(NotFound):
+    """An item whose picture file isn't where it was indexed any more."""
 
 
 class EncoderError(KinlensError):
