@@ -1,0 +1,1 @@
+"""The HTTP door: routes, keys, limits, signed URLs, and the server that runs them."""

@@ -1,0 +1,148 @@
+"""The ASGI application: the service behind routes, guards and descriptions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from kinlens.config import Settings
+from kinlens.errors import KinlensError
+from kinlens.http import openapi, page, problems
+from kinlens.http.context import Context
+from kinlens.http.headers import Named
+from kinlens.http.hosts import Hosts, KnownHost
+from kinlens.http.keys import KeyStore
+from kinlens.http.limits import BodyLimit, RateLimits
+from kinlens.http.metrics import Measured, Metrics
+from kinlens.http.routes import facets, health, items, pictures, sample, search
+from kinlens.http.signing import UrlSigner, load_secret
+from kinlens.http.workers import Workers
+from kinlens.types import Example, Query
+
+if TYPE_CHECKING:
+    from kinlens.search import Search
+
+log = logging.getLogger("kinlens.http")
+
+READERS = 64
+WRITERS = 8
+BODIES_AT_ONCE = 8
+DESCRIPTION = """Find the look-alikes of a picture in a catalog of pictures.
+
+Where keys exist, send one as `Authorization: Bearer kl_...`; `kinlens keys create` makes them,
+with the scopes `read` and `write`. Picture URLs in answers are signed, need no key, and expire.
+
+Errors are problem documents (RFC 9457). A URL that gives no picture is 422: the server works, and
+sending the same again won't help. 429 and 503 say in `Retry-After` when to come back."""
+TAGS = ("search", "items", "catalog", "pictures", "health", "aws sample")
+
+
+def create_app(service: Search, settings: Settings, keys: KeyStore) -> FastAPI:
+    """Put the HTTP door before a service.
+
+    Parameters
+    ----------
+    service : stays open when the app ends; who made it closes it
+    settings : limits, lifetimes, origins
+    keys : of the service's data folder
+    """
+    context = _context(service, settings, keys)
+    app = FastAPI(
+        title="Kinlens",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=[{"name": name} for name in TAGS],
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        middleware=_middleware(context),
+    )
+    app.state.kinlens = context
+    app.state.warm = "starting"
+    for routes in (search, items, facets, pictures, health, sample, page):
+        app.include_router(routes.router)
+    problems.install(app)
+    openapi.install(app)
+    return app
+
+
+def _context(service: Search, settings: Settings, keys: KeyStore) -> Context:
+    readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
+    writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
+    metrics = Metrics(
+        items=lambda: service.stats().items,
+        matrix_bytes=lambda: service.stats().matrix_bytes,
+        in_flight=lambda: readers.in_flight + writers.in_flight,
+    )
+    return Context(
+        search=service,
+        settings=settings,
+        keys=keys,
+        hosts=Hosts(settings),
+        limits=RateLimits(settings.rate_limit),
+        signer=UrlSigner(load_secret(service.data), settings.url_lifetime, settings.public_url),
+        metrics=metrics,
+        readers=readers,
+        writers=writers,
+    )
+
+
+def _middleware(context: Context) -> list[Middleware]:
+    """From the outermost in: what is named, counted and allowed across origins, even if refused."""
+    settings = context.settings
+    stack = [Middleware(Measured, metrics=context.metrics), Middleware(Named)]
+    if settings.cors_origins:
+        cross_origin = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+            allow_headers=("*",),
+            expose_headers=("Retry-After", "Server-Timing", "X-Request-Id"),
+            allow_private_network=True,
+            max_age=3600,
+        )
+        stack.append(cross_origin)
+    return [
+        *stack,
+        Middleware(KnownHost, hosts=context.hosts, keys=context.keys),
+        Middleware(
+            BodyLimit,
+            max_body=settings.max_body,
+            max_bodies=BODIES_AT_ONCE * settings.max_body,
+        ),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    context: Context = app.state.kinlens
+    warming = asyncio.create_task(_warm(app, context))
+    yield
+    await warming
+    await asyncio.to_thread(context.readers.close)
+    await asyncio.to_thread(context.writers.close)
+
+
+async def _warm(app: FastAPI, context: Context) -> None:
+    """Load the matrix and run the network once, so that the first client doesn't wait for it."""
+    try:
+        await context.readers.run(_exercise, context.search)
+        app.state.warm = "ok"
+    except KinlensError as error:
+        log.error("The first search failed: %s", error)
+        app.state.warm = type(error).__name__
+
+
+def _exercise(service: Search) -> None:
+    ramp = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
+    [vector] = service.parts.encoder.encode_images([ramp])
+    service.search(Query((Example(vector=vector),), k=1))

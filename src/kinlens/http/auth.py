@@ -1,0 +1,62 @@
+"""Who is let in: keys, scopes, the names and pages that a server without keys trusts."""
+
+from __future__ import annotations
+
+from fastapi.security import HTTPBearer
+from starlette.requests import Request
+
+from kinlens.errors import PermissionDenied, Unauthenticated
+from kinlens.http.context import Context, context_of
+from kinlens.http.keys import Key, Scope
+from kinlens.http.limits import network_of
+
+
+class Need(HTTPBearer):
+    """A dependency: lets a request in that may do what the scope says, and counts it.
+
+    Parameters
+    ----------
+    scope : "read" or "write"
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(
+            scheme_name="API key",
+            description="Made by `kinlens keys create`. A server without keys needs none.",
+            auto_error=False,
+        )
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> None:  # type: ignore[override]
+        """Raise `Unauthenticated`, `PermissionDenied` or `RateLimited`, or let in."""
+        context = context_of(request)
+        key = identify(request, context)
+        context.limits.take(f"key {key.name}" if key else client_of(request))
+        if not context.keys.required:
+            if request.method not in ("GET", "HEAD"):
+                context.hosts.check_origin(request.headers, writes=self.scope == "write")
+        elif key is None:
+            raise Unauthenticated(
+                "This needs an API key: send the header Authorization: Bearer kl_... with a key "
+                "that `kinlens keys create` made and nobody revoked."
+            )
+        elif self.scope not in key.scopes:
+            raise PermissionDenied(
+                f"This needs a key with the scope {self.scope!r}; the key {key.name!r} has "
+                f"{' and '.join(key.scopes)}."
+            )
+
+
+READ = Need("read")
+WRITE = Need("write")
+
+
+def identify(request: Request, context: Context) -> Key | None:
+    """The key that came with a request, if it works."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return context.keys.find(token.strip()) if scheme.lower() == "bearer" else None
+
+
+def client_of(request: Request) -> str:
+    """Whose budget a request without a key counts on."""
+    return network_of(request.client.host) if request.client else "local"

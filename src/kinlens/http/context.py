@@ -1,0 +1,53 @@
+"""What every route of one app shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from kinlens.config import Settings
+from kinlens.http.hosts import Hosts
+from kinlens.http.keys import KeyStore
+from kinlens.http.limits import RateLimits
+from kinlens.http.metrics import Metrics
+from kinlens.http.signing import UrlSigner
+from kinlens.http.workers import Workers
+
+if TYPE_CHECKING:
+    from kinlens.search import Search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The parts behind the routes.
+
+    Parameters
+    ----------
+    search : the service
+    settings : of this process
+    keys : who may come in
+    hosts : under which names, and from which pages
+    limits : how often
+    signer : of picture URLs
+    metrics : what is counted
+    readers, writers : the threads for calls that read and that change the catalog; a flood of
+        writes leaves the readers free
+    """
+
+    search: Search
+    settings: Settings
+    keys: KeyStore
+    hosts: Hosts
+    limits: RateLimits
+    signer: UrlSigner
+    metrics: Metrics
+    readers: Workers
+    writers: Workers
+
+
+def context_of(request: Request) -> Context:
+    """The context of the app that got this request."""
+    context: Context = request.app.state.kinlens
+    return context

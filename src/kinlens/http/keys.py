@@ -1,0 +1,194 @@
+"""API keys: made once, shown once, kept as hashes in the catalog's folder.
+
+A key is 256 random bits, so one round of SHA-256 hides it as well as a slow password hash would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from kinlens.errors import CatalogError, InvalidInput
+
+Scope = Literal["read", "write"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+PREFIX = "kl_"
+MAX_NAME_LENGTH = 100
+MAX_TOKEN_LENGTH = 200
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS keys (
+    hash TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    revoked_at REAL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS working_names ON keys (name) WHERE revoked_at IS NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is kept of a key.
+
+    Parameters
+    ----------
+    name : what it is for; no two working keys share one
+    scopes : "read", "write" or both
+    created_at, revoked_at : seconds since the epoch; `revoked_at` is None for a key that works
+    """
+
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: float
+    revoked_at: float | None = None
+
+
+class KeyStore:
+    """The keys of one catalog. Thread-safe; what another process changes holds at once.
+
+    Once a key has been made, requests need one, even after the last was revoked: a revocation
+    must not open the door. To serve without keys again, delete ``keys.sqlite``.
+
+    Parameters
+    ----------
+    folder : the catalog's; created if missing
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "keys.sqlite"
+        self._lock = threading.Lock()
+        try:
+            path.touch(mode=0o600)
+            self._db = sqlite3.connect(
+                path, timeout=10, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise CatalogError(
+                f"The keys in {path} can't be opened: {error}. Check the folder's permissions."
+            ) from error
+        self._seen = -1
+        self._by_hash: dict[str, Key] = {}
+
+    def create(self, name: str, scopes: Sequence[str] = ("read",)) -> str:
+        """Make a key.
+
+        Returns
+        -------
+        token : the secret, ``kl_`` and 43 characters; it can't be shown again
+
+        Raises
+        ------
+        InvalidInput : a name of no or over 100 characters, one that a working key has, or an
+            unknown scope
+        """
+        granted = _check_scopes(scopes)
+        name = name.strip()
+        if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+            raise InvalidInput(
+                f"A key's name says what it is for, in 1 to {MAX_NAME_LENGTH} printable "
+                f"characters; got {name!r:.120}."
+            )
+        token = PREFIX + secrets.token_urlsafe(32)
+        try:
+            self._write(
+                "INSERT INTO keys (hash, name, scopes, created_at) VALUES (?, ?, ?, ?)",
+                (_hash(token), name, " ".join(granted), time.time()),
+            )
+        except sqlite3.IntegrityError:
+            raise InvalidInput(
+                f"A working key is called {name!r}; choose another name, or revoke that one first."
+            ) from None
+        return token
+
+    def revoke(self, name: str) -> bool:
+        """End a key's life at once; False if no working key has this name."""
+        statement = "UPDATE keys SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
+        return self._write(statement, (time.time(), name.strip())) == 1
+
+    def list(self) -> list[Key]:
+        """All keys ever made, revoked ones too, oldest first."""
+        with self._lock:
+            return sorted(self._read().values(), key=lambda key: (key.created_at, key.name))
+
+    @property
+    def required(self) -> bool:
+        """Whether requests need a key: whether one was ever made."""
+        with self._lock:
+            return bool(self._read())
+
+    @property
+    def usable(self) -> bool:
+        """Whether some key works."""
+        return any(key.revoked_at is None for key in self.list())
+
+    def find(self, token: str) -> Key | None:
+        """The working key of this token, else None."""
+        if not token.startswith(PREFIX) or len(token) > MAX_TOKEN_LENGTH:
+            return None
+        digest = _hash(token)
+        with self._lock:
+            keys = self._read()
+        # Every hash is compared in constant time, so that timing tells nothing about any.
+        found = [key for known, key in keys.items() if hmac.compare_digest(known, digest)]
+        return found[0] if found and found[0].revoked_at is None else None
+
+    def close(self) -> None:
+        """Release the file."""
+        with self._lock:
+            self._db.close()
+
+    def _read(self) -> dict[str, Key]:
+        """The keys by hash, read again when any process has changed them."""
+        try:
+            version = self._db.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._seen:
+                rows = self._db.execute(
+                    "SELECT hash, name, scopes, created_at, revoked_at FROM keys"
+                )
+                self._by_hash = {row[0]: _key(row[1:]) for row in rows}
+                self._seen = version
+        except sqlite3.Error as error:
+            raise CatalogError(f"The API keys can't be read: {error}.") from error
+        return self._by_hash
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> int:
+        """Change the file; gives how many keys changed."""
+        with self._lock:
+            try:
+                changed = self._db.execute(statement, values).rowcount
+            except sqlite3.IntegrityError:
+                raise
+            except sqlite3.Error as error:
+                raise CatalogError(f"The API keys can't be changed: {error}.") from error
+            self._seen = -1  # data_version tells only of other connections' changes
+            return changed
+
+
+def _key(row: tuple[str, str, float, float | None]) -> Key:
+    name, scopes, created_at, revoked_at = row
+    granted = tuple(scope for scope in SCOPES if scope in scopes.split())
+    return Key(name, granted, created_at, revoked_at)
+
+
+def _check_scopes(scopes: Sequence[str]) -> tuple[Scope, ...]:
+    granted = tuple(scope for scope in SCOPES if scope in scopes)
+    if not granted or len(granted) != len(set(scopes)):
+        raise InvalidInput(f"A key's scopes are {' and '.join(SCOPES)}; got {', '.join(scopes)}.")
+    return granted
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,109 @@
+"""Prometheus metrics: requests by route, the stages of searches, the size of the catalog."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kinlens.types import Timing
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_STAGE = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+
+
+class Metrics:
+    """The metrics of one app, in a registry of its own.
+
+    Parameters
+    ----------
+    items, matrix_bytes, in_flight : asked when the metrics are read
+    """
+
+    def __init__(
+        self,
+        items: Callable[[], float],
+        matrix_bytes: Callable[[], float],
+        in_flight: Callable[[], float],
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "kinlens_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._latency = Histogram(
+            "kinlens_request_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ("route",),
+            buckets=_LATENCY,
+            registry=self.registry,
+        )
+        self._stages = Histogram(
+            "kinlens_search_seconds",
+            "Time of a search by stage.",
+            ("stage",),
+            buckets=_STAGE,
+            registry=self.registry,
+        )
+        self._gauge("kinlens_items", "Items in the catalog.", items)
+        self._gauge("kinlens_matrix_bytes", "Memory of the search matrix.", matrix_bytes)
+        self._gauge("kinlens_in_flight", "Requests being worked on.", in_flight)
+
+    def searched(self, took: Timing) -> None:
+        """Count a search."""
+        self._stages.labels("decode").observe(took.decode / 1000)
+        self._stages.labels("encode").observe(took.encode / 1000)
+        self._stages.labels("search").observe(took.search / 1000)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(method, route, str(status)).inc()
+        self._latency.labels(route).observe(seconds)
+
+    def text(self) -> bytes:
+        """The metrics in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+    def _gauge(self, name: str, help_text: str, value: Callable[[], float]) -> None:
+        Gauge(name, help_text, registry=self.registry).set_function(value)
+
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+
+class Measured:
+    """ASGI middleware: counts each request under its route's template, never its address."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request and time its answer."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        start = time.perf_counter()
+        status = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            seconds = time.perf_counter() - start
+            self.metrics.answered(method, route_of(scope), status, seconds)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered, such as "/v1/items/{id}"."""
+    route = scope.get("route")
+    return getattr(route, "path", "") or "none"

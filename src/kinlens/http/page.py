@@ -1,0 +1,100 @@
+"""The web page and its files, and the reference of the API."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as FilePath
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinlens.http import reference
+from kinlens.http.headers import PAGE_HEADERS, PAGE_POLICY
+
+router = APIRouter(include_in_schema=False)
+FOLDER = FilePath(__file__).resolve().parent.parent / "web"
+TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+_COMPRESSED = (".css", ".html", ".js", ".json", ".svg", ".webmanifest")
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the page, as sent."""
+
+    content: bytes
+    compressed: bytes | None
+    media_type: str
+    tag: str
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+def index(request: Request) -> Response:
+    """The page."""
+    return _send(request, FOLDER / "index.html", PAGE_HEADERS)
+
+
+@router.api_route("/assets/{path:path}", methods=["GET", "HEAD"])
+def asset(request: Request, path: Annotated[str, Path()]) -> Response:
+    """A script, style or picture of the page."""
+    return _send(request, FOLDER / path, {})
+
+
+@router.get("/docs")
+def docs(request: Request) -> Response:
+    """The reference, made from the OpenAPI document."""
+    style = f"'sha256-{reference.STYLE_HASH}'"
+    policy = PAGE_POLICY.replace("style-src 'self'", f"style-src {style}")
+    return Response(
+        reference.render(request.app.openapi()),
+        headers=PAGE_HEADERS | {"Content-Security-Policy": policy},
+        media_type="text/html",
+    )
+
+
+def _send(request: Request, file: FilePath, headers: dict[str, str]) -> Response:
+    found = _find(file)
+    headers = headers | {"ETag": found.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if found.tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    content = found.content
+    if found.compressed and "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = found.compressed, "gzip"
+    return Response(content, headers=headers, media_type=found.media_type)
+
+
+def _find(file: FilePath) -> Asset:
+    """A file of the page's folder; whatever leads out of it, or isn't of the page, is not found."""
+    try:
+        inside = file.resolve(strict=True)
+        state = inside.stat()
+    except (OSError, ValueError):
+        raise HTTPException(404) from None
+    if not inside.is_relative_to(FOLDER) or not inside.is_file() or inside.suffix not in TYPES:
+        raise HTTPException(404)
+    return _load(inside, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _load(file: FilePath, _changed: int) -> Asset:
+    content = file.read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    compressed = gzip.compress(content, mtime=0) if file.suffix in _COMPRESSED else None
+    return Asset(content, compressed, TYPES[file.suffix], tag)

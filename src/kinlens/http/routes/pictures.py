@@ -1,0 +1,86 @@
+"""Pictures and thumbnails by signed URL; the signature is the permission."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from fastapi import Query as Parameter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinlens.http.auth import client_of
+from kinlens.http.context import context_of
+from kinlens.http.headers import PICTURE_POLICY
+from kinlens.http.openapi import problems
+from kinlens.types import check_id
+
+router = APIRouter(tags=["pictures"])
+ItemId = Annotated[str, Path(alias="id")]
+Expires = Annotated[int, Parameter(ge=0, le=2**53)]
+Signature = Annotated[str, Parameter(max_length=200)]
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture's bytes", "content": {"image/*": {}}},
+    304: {"description": "Unchanged"},
+    **problems(403, 404, 413, 422, 429, 503),
+}
+
+
+@router.api_route(
+    "/v1/images/{id:path}",
+    methods=["GET", "HEAD"],
+    summary="An item's picture",
+    response_class=Response,
+    responses=_RESPONSES,
+)
+async def image(
+    request: Request, item_id: ItemId, expires: Expires, signature: Signature
+) -> Response:
+    """The original bytes, also of formats that browsers don't show; thumbnails always show."""
+    return await _send(request, item_id, expires, signature, context_of(request).search.picture)
+
+
+@router.api_route(
+    "/v1/thumbnails/{id:path}",
+    methods=["GET", "HEAD"],
+    summary="An item's thumbnail",
+    response_class=Response,
+    responses=_RESPONSES,
+)
+async def thumbnail(
+    request: Request, item_id: ItemId, expires: Expires, signature: Signature
+) -> Response:
+    """A small picture that every browser shows."""
+    return await _send(request, item_id, expires, signature, context_of(request).search.thumbnail)
+
+
+async def _send(
+    request: Request,
+    item_id: str,
+    expires: int,
+    signature: str,
+    load: Callable[[str], tuple[bytes, str]],
+) -> Response:
+    context = context_of(request)
+    context.limits.take(client_of(request), "pictures")
+    check_id(item_id)
+    left = context.signer.check(item_id, expires, signature)
+    content, media_type, tag = await context.readers.run(_tagged, load, item_id)
+    headers = {
+        "ETag": tag,
+        "Cache-Control": f"private, max-age={int(left)}",
+        "Content-Disposition": "inline",
+        "Content-Security-Policy": PICTURE_POLICY,
+        # Pages of other origins show pictures by these URLs; the signature is what guards them.
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def _tagged(load: Callable[[str], tuple[bytes, str]], item_id: str) -> tuple[bytes, str, str]:
+    content, media_type = load(item_id)
+    return content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"'

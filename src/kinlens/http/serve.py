@@ -1,0 +1,195 @@
+"""Runs the application: binds, serves until told to stop, and ends what is in flight first."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from kinlens.config import Settings
+from kinlens.errors import ConfigError
+from kinlens.http.app import create_app
+from kinlens.http.connections import GuardedProtocol
+from kinlens.http.hosts import is_loopback
+from kinlens.http.keys import KeyStore
+
+if TYPE_CHECKING:
+    from kinlens.search import Search
+
+GRACE = 15
+KEEP_ALIVE = 30
+BACKLOG = 2048
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Server:
+    """A server that is bound when it is made, so that its port is known before it runs.
+
+    As a context manager it serves from a thread; `run` serves from the caller's.
+
+    Parameters
+    ----------
+    search : stays open when the server ends
+    settings : host, port (0 for a free one), limits
+    keys : of the search's data folder; opened if not given
+    allow_open : listen beyond this machine without any key
+
+    Raises
+    ------
+    ConfigError : the address can't be bound, or would be open to others without a key
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        settings: Settings,
+        *,
+        keys: KeyStore | None = None,
+        allow_open: bool = False,
+    ) -> None:
+        self._own_keys = keys is None
+        self._keys = keys or KeyStore(search.data)
+        try:
+            _check_guarded(settings.host, self._keys, allow_open)
+            self._socket = _bind(settings.host, settings.port)
+        except ConfigError:
+            self._close_keys()
+            raise
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://{host}:{self.port}"
+        config = uvicorn.Config(
+            create_app(search, settings, self._keys),
+            http=GuardedProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,  # its lines would hold the signatures of URLs
+            server_header=False,
+            backlog=BACKLOG,
+            limit_concurrency=max(1000, 4 * settings.max_in_flight),
+            timeout_keep_alive=KEEP_ALIVE,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    def run(self, on_ready: Callable[[str], None] | None = None) -> None:
+        """Serve until Ctrl-C, SIGTERM or `stop`; requests in flight are answered first.
+
+        Parameters
+        ----------
+        on_ready : called with the URL once connections are accepted
+        """
+        self._socket.listen(BACKLOG)
+        try:
+            with _signals_to(self.stop):
+                if on_ready is not None:
+                    on_ready(self.url)
+                self._server.run(sockets=[self._socket])
+        finally:
+            self._socket.close()
+            self._close_keys()
+
+    def stop(self) -> None:
+        """Take no more requests and end once those in flight are answered."""
+        self._server.should_exit = True
+
+    def __enter__(self) -> Server:
+        self._thread = threading.Thread(target=self.run, name="kinlens-server", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _close_keys(self) -> None:
+        if self._own_keys:
+            self._keys.close()
+
+
+def serve(
+    search: Search,
+    settings: Settings,
+    *,
+    keys: KeyStore | None = None,
+    allow_open: bool = False,
+    on_ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until told to stop; see `Server`."""
+    Server(search, settings, keys=keys, allow_open=allow_open).run(on_ready)
+
+
+def _check_guarded(host: str, keys: KeyStore, allow_open: bool) -> None:
+    if allow_open or is_loopback(host) or keys.usable:
+        return
+    raise ConfigError(
+        f"Listening on {host} lets others in, and there is no API key. Make one with `kinlens keys "
+        "create NAME`, listen on 127.0.0.1, or give --allow-open to let anyone read and write."
+    )
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(
+            f"The host {host!r} isn't an address of this machine: {error}."
+        ) from error
+    bound = socket.socket(family, kind, protocol)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise _bind_error(error, host, port) from error
+    return bound
+
+
+def _bind_error(error: OSError, host: str, port: int) -> ConfigError:
+    if error.errno == errno.EADDRINUSE:
+        return ConfigError(
+            f"Port {port} of {host} is taken by another program, perhaps another `kinlens serve`; "
+            "stop that one or choose another port with --port (0 for any free one)."
+        )
+    if error.errno == errno.EACCES:
+        return ConfigError(
+            f"Port {port} needs more rights than this user has; choose one above 1023."
+        )
+    return ConfigError(f"{host}:{port} can't be listened on: {error.strerror or error}.")
+
+
+@contextmanager
+def _signals_to(stop: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM stop the server rather than the process, which still has to close.
+
+    uvicorn raises the signals it got once more when it is done; they find this handler then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
