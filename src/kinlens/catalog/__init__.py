@@ -1,0 +1,1 @@
+"""Where items, their vectors and their metadata live: one protocol, one file an engine."""

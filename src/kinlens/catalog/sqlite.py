@@ -1,0 +1,347 @@
+"""The embedded catalog: a folder with one SQLite database, and a search matrix in memory."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from kinlens.catalog import filters, records, spaces, writes
+from kinlens.catalog.base import CatalogStats
+from kinlens.catalog.database import BUSY_TIMEOUT, FILE_NAME, Database
+from kinlens.catalog.matrix import Contents, Matrix
+from kinlens.errors import CatalogError
+from kinlens.neighbors import Neighbors
+from kinlens.types import (
+    EncoderIdentity,
+    FacetCount,
+    Field,
+    Item,
+    Match,
+    Metric,
+    Vectors,
+    Where,
+    check_id,
+    check_k,
+    check_metric,
+)
+
+_SCAN_BLOCK = 500
+_LONGEST_WALK = 16_000
+
+
+class SqliteCatalog:
+    """A `Catalog` in a folder. Thread-safe; several processes may use it at once.
+
+    Writes wait for each other, reads wait for nothing. What was written is on the disk when the
+    call returns. Ids sort by their UTF-8 bytes.
+    """
+
+    def __init__(self, database: Database, encoder: EncoderIdentity) -> None:
+        self._database = database
+        self._matrix = Matrix(database)
+        self._encoder = encoder
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        encoder: EncoderIdentity | None = None,
+        *,
+        create: bool = False,
+        timeout: float = BUSY_TIMEOUT,
+    ) -> SqliteCatalog:
+        """Open the catalog in a folder.
+
+        Parameters
+        ----------
+        folder : the data folder
+        encoder : whose vectors will be written and searched; None for the one the catalog has
+        create : make the catalog if there is none; needs an encoder
+        timeout : seconds that a write waits for another one before `CatalogBusy`
+
+        Raises
+        ------
+        EncoderMismatch : the catalog holds another encoder's vectors
+        CatalogError : there is no catalog, or it can't be used
+        """
+        database = Database(Path(folder) / FILE_NAME, create=create, timeout=timeout)
+        try:
+            return cls(database, _opened(database, encoder, create=create))
+        except BaseException:
+            database.close()
+            raise
+
+    @staticmethod
+    def identity_of(folder: Path) -> EncoderIdentity | None:
+        """Whose vectors the catalog of a folder holds; None if there is no catalog yet."""
+        path = Path(folder) / FILE_NAME
+        if not path.is_file():
+            return None
+        database = Database(path, create=False)
+        try:
+            with database.read() as connection:
+                head = spaces.head_of(connection)
+        finally:
+            database.close()
+        return None if head is None else head.encoder
+
+    @property
+    def exact(self) -> bool:
+        """See `Catalog.exact`."""
+        return True
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """See `Catalog.encoder`."""
+        return self._encoder
+
+    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+        """See `Catalog.upsert`."""
+        blobs = records.blobs_of(vectors, len(items), self._encoder.dim)
+        if items:
+            with self._database.write() as connection:
+                writes.upsert(connection, items, blobs, self._head(connection).space)
+
+    def update_metadata(self, items: Sequence[Item]) -> None:
+        """See `Catalog.update_metadata`."""
+        if items:
+            with self._database.write() as connection:
+                writes.update(connection, items)
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """See `Catalog.delete`; in the order asked."""
+        with self._database.write() as connection:
+            found = writes.rows_of(connection, ids)
+            if found:
+                writes.delete(connection, list(found.values()))
+        return [item_id for item_id in dict.fromkeys(ids) if item_id in found]
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """See `Catalog.get`; in the order asked."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                f"SELECT {records.ITEM_COLUMNS} FROM items "  # noqa: S608
+                "WHERE id IN (SELECT value FROM json_each(?))",
+                (records.usable_ids(ids),),
+            ).fetchall()
+        items = {record[0]: records.item_of(record) for record in found}
+        return {item_id: items[item_id] for item_id in ids if item_id in items}
+
+    def referenced(self, pictures: Sequence[str]) -> set[str]:
+        """See `Catalog.referenced`."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                "SELECT DISTINCT picture FROM items WHERE picture >= 'copy:' AND picture < 'copy;' "
+                "AND picture IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(pictures)),),
+            )
+            return {picture for (picture,) in found}
+
+    def vectors(self, ids: Sequence[str]) -> Vectors:
+        """See `Catalog.vectors`."""
+        with self._database.read() as connection:
+            head = self._head(connection)
+            writes.rows_of_all(connection, ids)
+            blobs = dict(
+                connection.execute(
+                    "SELECT id, vector FROM items JOIN vectors ON vectors.row = items.row "
+                    "WHERE space = ? AND id IN (SELECT value FROM json_each(?))",
+                    (head.space, records.usable_ids(ids)),
+                )
+            )
+        joined = b"".join(blobs[item_id] for item_id in ids)
+        vectors = np.frombuffer(joined, records.VECTOR_DTYPE).reshape(-1, head.encoder.dim)
+        return vectors.astype(np.float32)
+
+    def search(
+        self,
+        vectors: Vectors,
+        k: int,
+        *,
+        where: Where | None = None,
+        metric: Metric = "cosine",
+    ) -> list[list[Match]]:
+        """See `Catalog.search`."""
+        check_k(k)
+        check_metric(metric)
+        queries = records.checked_vectors(vectors, self._encoder.dim)
+        tree = filters.parse(where) if where else None
+        with self._matrix.current(vectors=True, columns=tree is not None) as now:
+            connection, head, contents = now
+            spaces.check_encoder(head, self._encoder)
+            found = contents.search(queries, k, metric, tree)
+            return _matches(connection, contents, found, metric)
+
+    def count(self, where: Where | None = None) -> int:
+        """See `Catalog.count`."""
+        if not where and not self._matrix.loaded:
+            with self._database.read() as connection:
+                total: int = connection.execute("SELECT count(*) FROM items").fetchone()[0]
+                return total
+        with self._matrix.current(columns=bool(where)) as (_, _, contents):
+            return contents.mask(filters.parse(where))[1] if where else len(contents)
+
+    def facets(
+        self, fields: Sequence[str], where: Where | None = None, *, limit: int = 100
+    ) -> Mapping[str, tuple[FacetCount, ...]]:
+        """See `Catalog.facets`; ties in the order null, false, true, numbers, texts."""
+        check_k(limit)
+        tree = filters.parse(where)
+        with self._matrix.current(columns=True) as (_, _, contents):
+            mask, _ = contents.mask(tree)
+            return {name: contents.columns.facets(name, mask, limit) for name in fields}
+
+    def fields(self) -> tuple[Field, ...]:
+        """See `Catalog.fields`."""
+        with self._matrix.current(columns=True) as (_, _, contents):
+            return contents.fields()
+
+    def scan(
+        self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Item]:
+        """See `Catalog.scan`; ids ascend by their UTF-8 bytes.
+
+        It reads in blocks: an item that is written meanwhile may or may not be given, once.
+        """
+        if after:
+            check_id(after)
+        if where:
+            found = self._scan_filtered(filters.parse(where), after or "")
+        else:
+            found = self._scan_all(after or "", _SCAN_BLOCK if limit is None else limit)
+        return islice(found, limit)
+
+    def load(self) -> None:
+        """Bring the search matrix into memory now, rather than at the first search."""
+        with self._matrix.current(vectors=True):
+            pass
+
+    def stats(self) -> CatalogStats:
+        """How large it is."""
+        return CatalogStats(
+            items=self.count(),
+            dim=self._encoder.dim,
+            matrix_bytes=self._matrix.nbytes,
+            database_bytes=self._database.size(),
+            encoder=self._encoder,
+        )
+
+    def encoders(self) -> list[EncoderIdentity]:
+        """The encoders whose vectors it holds, the active one first."""
+        with self._database.read() as connection:
+            return spaces.identities(connection)
+
+    def fill_space(self, encoder: EncoderIdentity) -> spaces.SpaceFill:
+        """Begin, or go on with, the vectors of another encoder beside the active ones."""
+        with self._database.write() as connection:
+            space = spaces.add_space(connection, encoder, active=False)
+        return spaces.SpaceFill(self._database, encoder, space)
+
+    def activate_space(self, fingerprint: str) -> None:
+        """Switch to a filled space in one transaction; `encoder` is then its encoder.
+
+        Others who have the catalog open get `EncoderMismatch` from then on.
+
+        Raises
+        ------
+        CatalogError : there is no such space, or items have no vector in it yet
+        """
+        with self._database.write() as connection:
+            self._encoder = spaces.activate(connection, fingerprint)
+
+    def delete_space(self, fingerprint: str) -> None:
+        """Remove the vectors of an encoder that isn't active."""
+        spaces.delete(self._database, fingerprint)
+
+    def close(self) -> None:
+        """See `Catalog.close`."""
+        self._database.close()
+        self._matrix.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _head(self, connection: sqlite3.Connection) -> spaces.Head:
+        head = spaces.head_of(connection)
+        if head is None:
+            raise CatalogError(f"{self._database.path} has no vectors yet; index again.")
+        spaces.check_encoder(head, self._encoder)
+        return head
+
+    def _scan_all(self, after: str, limit: int) -> Iterator[Item]:
+        while True:
+            with self._database.read() as connection:
+                found = connection.execute(
+                    f"SELECT {records.ITEM_COLUMNS} FROM items "  # noqa: S608
+                    "WHERE id > ? ORDER BY id LIMIT ?",
+                    (after, min(limit, _SCAN_BLOCK)),
+                ).fetchall()
+            if not found:
+                return
+            after = found[-1][0]
+            yield from map(records.item_of, found)
+
+    def _scan_filtered(self, tree: filters.Filter, after: str) -> Iterator[Item]:
+        """Walks over the ids alone, and reads what passes."""
+        size = _SCAN_BLOCK
+        while True:
+            with self._matrix.current(columns=True) as (connection, _, contents):
+                walked = connection.execute(
+                    "SELECT row, id FROM items WHERE id > ? ORDER BY id LIMIT ?", (after, size)
+                ).fetchall()
+                if not walked:
+                    return
+                rows = np.array([row for row, _ in walked], np.int64)
+                passing = rows[contents.passes(tree, rows)].tolist()
+                items = records.items_by_row(connection, passing)
+            after = walked[-1][1]
+            if len(passing) < _SCAN_BLOCK // 4:
+                size = min(2 * size, _LONGEST_WALK)
+            yield from (items[row] for row in passing)
+
+
+def _opened(
+    database: Database, encoder: EncoderIdentity | None, *, create: bool
+) -> EncoderIdentity:
+    with database.read() as connection:
+        head = spaces.head_of(connection)
+    if head is None and create and encoder is not None:
+        with database.write() as connection:
+            if spaces.head_of(connection) is None:
+                spaces.add_space(connection, encoder, active=True)
+            head = spaces.head_of(connection)
+    if head is None:
+        raise CatalogError(
+            f"The catalog in {database.path.parent} is empty and no encoder was given; index "
+            f"pictures with `kinlens index SOURCE --data {database.path.parent}`."
+        )
+    if encoder is not None:
+        spaces.check_encoder(head, encoder)
+    return encoder or head.encoder
+
+
+def _matches(
+    connection: sqlite3.Connection, contents: Contents, found: Neighbors, metric: Metric
+) -> list[list[Match]]:
+    rows = contents.rows(found.rows)
+    items = records.items_by_row(connection, np.unique(rows).tolist())
+    # Unit vectors: |a - b|^2 = 2 - 2 cos(a, b).
+    scores = 1 - (found.distances if metric == "cosine" else found.distances**2 / 2)
+    return [
+        [Match(items[row], *values) for row, *values in zip(*query, strict=True)]
+        for query in zip(
+            rows.tolist(),
+            np.clip(scores, -1, 1).tolist(),
+            found.distances.tolist(),
+            strict=True,
+        )
+    ]

@@ -1,0 +1,100 @@
+"""The statements by which items change; each runs inside the caller's transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from kinlens.catalog import records
+from kinlens.errors import NotFound
+from kinlens.types import Item
+
+DELETIONS_KEPT = 100_000
+"""How many deletions are remembered, for processes that follow; one further behind reloads."""
+
+
+def upsert(
+    connection: sqlite3.Connection, items: Sequence[Item], blobs: Sequence[bytes], space: int
+) -> None:
+    """Insert or replace items and their vectors; an item that exists keeps its row."""
+    encoded = records.records_of(items)
+    revision = _next_revision(connection)
+    connection.executemany(
+        f"INSERT INTO items ({records.ITEM_COLUMNS}, revision, encoded) "  # noqa: S608
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        "picture = excluded.picture, content_hash = excluded.content_hash, "
+        "width = excluded.width, height = excluded.height, metadata = excluded.metadata, "
+        "revision = excluded.revision, encoded = excluded.encoded",
+        [(*record, revision, revision) for record in encoded],
+    )
+    connection.executemany(
+        "INSERT INTO vectors (row, space, vector) SELECT row, ?, ? FROM items WHERE id = ? "
+        "ON CONFLICT (row, space) DO UPDATE SET vector = excluded.vector",
+        [(space, blob, item.id) for item, blob in zip(items, blobs, strict=True)],
+    )
+    # In a space that is being filled, the vectors of these pictures are out of date.
+    connection.execute(
+        "DELETE FROM vectors WHERE space <> ? "
+        "AND row IN (SELECT row FROM items WHERE revision = ?)",
+        (space, revision),
+    )
+
+
+def update(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
+    """Replace all but the vectors."""
+    encoded = records.records_of(items)
+    rows_of_all(connection, [item.id for item in items])
+    revision = _next_revision(connection)
+    connection.executemany(
+        "UPDATE items SET picture = ?, content_hash = ?, width = ?, height = ?, metadata = ?, "
+        "revision = ? WHERE id = ?",
+        [(*record[1:], revision, record[0]) for record in encoded],
+    )
+
+
+def delete(connection: sqlite3.Connection, rows: Sequence[int]) -> None:
+    """Remove items, and remember for other processes that they are gone."""
+    revision = _next_revision(connection)
+    connection.executemany(
+        "INSERT INTO deletions (row, revision) VALUES (?, ?)", [(row, revision) for row in rows]
+    )
+    connection.executemany("DELETE FROM items WHERE row = ?", [(row,) for row in rows])
+    _forget_old_deletions(connection)
+
+
+def rows_of(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, int]:
+    """The rows of those ids that exist."""
+    return dict(
+        connection.execute(
+            "SELECT id, row FROM items WHERE id IN (SELECT value FROM json_each(?))",
+            (records.usable_ids(ids),),
+        )
+    )
+
+
+def rows_of_all(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, int]:
+    """The rows of the ids; `NotFound` names those that don't exist."""
+    found = rows_of(connection, ids)
+    missing = [item_id for item_id in dict.fromkeys(ids) if item_id not in found]
+    if missing:
+        named = ", ".join(f"{item_id!r:.80}" for item_id in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise NotFound(f"The catalog has no item {named}{more}. Add it first, or check the id.")
+    return found
+
+
+def _next_revision(connection: sqlite3.Connection) -> int:
+    revision: int = connection.execute(
+        "UPDATE meta SET value = value + 1 WHERE name = 'revision' RETURNING value"
+    ).fetchone()[0]
+    return revision
+
+
+def _forget_old_deletions(connection: sqlite3.Connection) -> None:
+    oldest_kept = connection.execute(
+        "SELECT revision FROM deletions ORDER BY revision DESC LIMIT 1 OFFSET ?",
+        (DELETIONS_KEPT,),
+    ).fetchone()
+    if oldest_kept is not None:
+        connection.execute("DELETE FROM deletions WHERE revision <= ?", oldest_kept)
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'deletions_from'", oldest_kept)
