@@ -30,7 +30,7 @@ from kinlens.types import (
 from kinlens.types import Field as MetadataField
 
 if TYPE_CHECKING:
-    from kinlens.catalog.sqlite import Stats
+    from kinlens.catalog.base import CatalogStats
 
 
 class HitBody(BaseModel):
@@ -253,7 +253,7 @@ def field(entry: MetadataField) -> dict[str, Any]:
     }
 
 
-def stats(figures: Stats) -> dict[str, Any]:
+def stats(figures: CatalogStats) -> dict[str, Any]:
     """Figures of the catalog."""
     return {
         "items": figures.items,

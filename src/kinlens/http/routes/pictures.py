@@ -28,9 +28,9 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.api_route(
+@router.head("/v1/images/{id:path}", include_in_schema=False)
+@router.get(
     "/v1/images/{id:path}",
-    methods=["GET", "HEAD"],
     summary="An item's picture",
     response_class=Response,
     responses=_RESPONSES,
@@ -42,9 +42,9 @@ async def image(
     return await _send(request, item_id, expires, signature, context_of(request).search.picture)
 
 
-@router.api_route(
+@router.head("/v1/thumbnails/{id:path}", include_in_schema=False)
+@router.get(
     "/v1/thumbnails/{id:path}",
-    methods=["GET", "HEAD"],
     summary="An item's thumbnail",
     response_class=Response,
     responses=_RESPONSES,
