@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from kinlens.types import (
@@ -17,6 +18,26 @@ from kinlens.types import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class CatalogStats:
+    """Sizes of a catalog.
+
+    Parameters
+    ----------
+    items : how many
+    dim : length of their vectors
+    matrix_bytes : vectors in this process's memory; 0 before the first search
+    database_bytes : on the disk, log included
+    encoder : of the vectors
+    """
+
+    items: int
+    dim: int
+    matrix_bytes: int
+    database_bytes: int
+    encoder: EncoderIdentity
+
+
 class Catalog(Protocol):
     """Items with metadata and vectors of one active encoder.
 
@@ -27,6 +48,10 @@ class Catalog(Protocol):
     @property
     def encoder(self) -> EncoderIdentity:
         """Whose vectors the active space holds."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether `search` provably gives the true neighbors."""
 
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
         """Add or replace items, all or none.
@@ -51,6 +76,9 @@ class Catalog(Protocol):
 
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """The items that exist, by id."""
+
+    def referenced(self, pictures: Sequence[str]) -> set[str]:
+        """Those of these picture references, "copy:<sha256>", that an item has."""
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """float32 (len(ids), dim), in the order asked; `NotFound` names the missing."""
@@ -96,6 +124,9 @@ class Catalog(Protocol):
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
     ) -> Iterator[Item]:
         """Items in order of id, from the first id greater than `after`."""
+
+    def stats(self) -> CatalogStats:
+        """How large it is."""
 
     def close(self) -> None:
         """Release files and memory."""

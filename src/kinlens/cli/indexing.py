@@ -102,9 +102,10 @@ def run(
     json: bool,
 ) -> None:
     """Index a source with a progress bar, and print the report."""
+    from kinlens.wiring import open_search
+
     from kinlens.ingest import index as run_index
     from kinlens.sources import SourceOptions, open_source
-    from kinlens.wiring import open_search
 
     # Before the catalog is made: a mistyped source leaves no empty folder behind.
     opened = open_source(source, SourceOptions(**options)) if source is not None else None
@@ -131,7 +132,7 @@ def reencode(
 ) -> None:
     """Encode the whole catalog with another encoder, then switch to it at once."""
     from kinlens.config import load_settings
-    from kinlens.ingest import reencode as run_reencode
+    from kinlens.wiring import reencode as run_reencode
 
     folder = load_settings({"data": data}).data
     with _bar(enabled=not json) as progress:

@@ -1,0 +1,68 @@
+"""Visual search that you run yourself: index pictures, show it one, get the look-alikes.
+
+    import kinlens
+
+    with kinlens.open_search("kinlens-data") as search:
+        kinlens.index(search, "photos/")
+        for hit in search.search("query.jpg", k=5).hits:
+            print(hit.id, hit.score)
+
+Heavy parts are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kinlens.errors import KinlensError
+from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
+
+if TYPE_CHECKING:
+    from kinlens.ingest import Progress, Report, index
+    from kinlens.search import Search
+    from kinlens.sources import SourceOptions
+    from kinlens.wiring import open_search, reencode
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Answer",
+    "Crop",
+    "Example",
+    "Hit",
+    "Item",
+    "KinlensError",
+    "NewItem",
+    "Outcome",
+    "Progress",
+    "Query",
+    "Report",
+    "Search",
+    "SourceOptions",
+    "index",
+    "open_search",
+    "reencode",
+]
+
+_LAZY = {
+    "Progress": "kinlens.ingest",
+    "Report": "kinlens.ingest",
+    "Search": "kinlens.search",
+    "SourceOptions": "kinlens.sources",
+    "index": "kinlens.ingest",
+    "open_search": "kinlens.wiring",
+    "reencode": "kinlens.wiring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

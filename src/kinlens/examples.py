@@ -1,0 +1,145 @@
+"""From what a query shows to one vector: read, crop, encode, weigh, add up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from kinlens.adding import Parts, encode_each
+from kinlens.batching import Batcher
+from kinlens.errors import InvalidInput, NotFound
+from kinlens.images import decode_base64, read_file
+from kinlens.types import Example, Pixels, Query, Vectors
+
+# Below this share of the weights, what is left of the sum is rounding, not a direction.
+_NOTHING = 1e-6
+
+
+class Clock:
+    """Milliseconds spent on each stage of a query."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self.spent = {"decode": 0.0, "encode": 0.0, "search": 0.0}
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap."""
+        now = time.perf_counter()
+        self.spent[stage] += (now - self._last) * 1000
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """Since the start."""
+        return (time.perf_counter() - self._start) * 1000
+
+
+class ExampleReader:
+    """Turns examples into vectors; pictures of concurrent queries share the encoder's batches.
+
+    Parameters
+    ----------
+    parts : of the search
+    batch_size : pictures in a batch at most
+    wait : see `Batcher`
+    """
+
+    def __init__(self, parts: Parts, *, batch_size: int, wait: float) -> None:
+        self._parts = parts
+        self._encoding: Batcher[Sequence[Pixels], list[Vectors]] = Batcher(
+            self._encode, max_size=batch_size, wait=wait
+        )
+
+    def vector(self, query: Query, clock: Clock) -> Vectors:
+        """What a query looks for: the weighted sum of its examples' unit vectors, float32 (dim,).
+
+        Raises
+        ------
+        InvalidInput : a vector of another length, or examples that cancel each other out
+        NotFound : an example's item isn't in the catalog
+        PictureError, FetchError, SourceError : a picture that can't be had
+        """
+        vectors = [self._stored(example) for example in query.examples]
+        pending = [index for index, vector in enumerate(vectors) if vector is None]
+        if pending:
+            pixels = [self._pixels(query.examples[index]) for index in pending]
+            clock.lap("decode")
+            for index, vector in zip(pending, self._encoding.submit(pixels), strict=True):
+                vectors[index] = vector
+            clock.lap("encode")
+        else:
+            clock.lap("decode")
+        weights = [example.weight for example in query.examples]
+        return mix([vector for vector in vectors if vector is not None], weights)
+
+    def close(self) -> None:
+        """Take no more queries."""
+        self._encoding.close()
+
+    def _stored(self, example: Example) -> Vectors | None:
+        """The vector of an example that needs no encoding, else None."""
+        if example.vector is not None:
+            return _unit(example.vector, self._parts.encoder.identity.dim)
+        if example.id is not None and example.crop is None:
+            stored: Vectors = self._parts.catalog.vectors([example.id])[0]
+            return stored
+        return None
+
+    def _pixels(self, example: Example) -> Pixels:
+        recipe = self._parts.encoder.recipe
+        picture = self._parts.loader.load(
+            self._bytes(example), min_side=recipe.min_side, crop=example.crop
+        )
+        return recipe.square(picture.pixels)
+
+    def _bytes(self, example: Example) -> bytes:
+        if example.image is not None:
+            return example.image
+        if example.path is not None:
+            return read_file(example.path, self._parts.limits)
+        if example.url is not None:
+            return self._parts.fetcher.fetch(example.url)
+        if example.base64 is not None:
+            return decode_base64(example.base64, self._parts.limits)
+        item = self._parts.catalog.get([example.id or ""]).get(example.id or "")
+        if item is None:
+            raise NotFound(f"No item {example.id!r} in the catalog, so nothing can be like it.")
+        return self._parts.store.read(item.picture)
+
+    def _encode(self, batch: Sequence[Sequence[Pixels]]) -> Sequence[list[Vectors] | Exception]:
+        images = [image for query in batch for image in query]
+        results = iter(encode_each(self._parts.encoder, images))
+        grouped: list[list[Vectors] | Exception] = []
+        for query in batch:
+            own = [next(results) for _ in query]
+            error = next((result for result in own if isinstance(result, Exception)), None)
+            grouped.append(error or [result for result in own if isinstance(result, np.ndarray)])
+        return grouped
+
+
+def mix(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vectors:
+    """The direction of the weighted sum of unit vectors, float32 (dim,), unit length."""
+    total = np.asarray(weights, np.float64) @ np.asarray(vectors, np.float64)
+    length = float(np.linalg.norm(total))
+    if length <= _NOTHING * sum(abs(weight) for weight in weights):
+        raise InvalidInput(
+            "The examples cancel each other out, so that nothing is left to be like; change a "
+            "weight or leave one out."
+        )
+    return np.asarray(total / length, np.float32)
+
+
+def _unit(values: object, dim: int) -> Vectors:
+    try:
+        vector = np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"A vector is a list of {dim} numbers; {error}.") from error
+    length = float(np.linalg.norm(vector)) if vector.shape == (dim,) else 0.0
+    if not np.isfinite(length) or length == 0:
+        raise InvalidInput(
+            f"A vector for this catalog's encoder is {dim} finite numbers, not all 0; got shape "
+            f"{vector.shape} with length {length:g}."
+        )
+    return np.asarray(vector / length, np.float32)

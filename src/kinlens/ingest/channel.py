@@ -1,0 +1,80 @@
+"""A bounded queue between threads that knows when its writers are done."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Channel(Generic[T]):
+    """First in, first out; writers wait while it is full, readers while it is empty.
+
+    Parameters
+    ----------
+    size : how much it holds
+    writers : that will call `finish`, once each
+    """
+
+    def __init__(self, size: int, writers: int = 1) -> None:
+        self._size = size
+        self._writers = writers
+        self._items: deque[T] = deque()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._filled = threading.Condition(self._lock)
+        self._closed = False
+
+    def put(self, item: T) -> bool:
+        """Add an item, when there is room; False if nobody will read it."""
+        with self._room:
+            while len(self._items) >= self._size and not self._closed:
+                self._room.wait()
+            if self._closed:
+                return False
+            self._items.append(item)
+            self._filled.notify()
+            return True
+
+    def take(self, most: int = 1, *, patience: float = 0.0) -> list[T]:
+        """The next items, at least one; none when the writers are done and all is read.
+
+        Parameters
+        ----------
+        most : items
+        patience : seconds to wait for that many to come together
+        """
+        deadline = time.monotonic() + patience
+        with self._filled:
+            while not self._items and self._writers and not self._closed:
+                self._filled.wait()
+            while len(self._items) < most and self._writers and not self._closed:
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._filled.wait(left):
+                    break
+            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            self._room.notify(len(taken))
+            return taken
+
+    def add_writer(self) -> None:
+        """One more will call `finish`."""
+        with self._lock:
+            self._writers += 1
+
+    def finish(self) -> None:
+        """A writer is done."""
+        with self._lock:
+            self._writers -= 1
+            self._filled.notify_all()
+
+    def close(self, *, drop: bool) -> None:
+        """Take nothing more, and if `drop`, forget what is waiting."""
+        with self._lock:
+            self._closed = True
+            if drop:
+                self._items.clear()
+            self._room.notify_all()
+            self._filled.notify_all()

@@ -1,0 +1,52 @@
+"""One indexer at a time for a catalog; readers and a server's additions go on meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kinlens.errors import CatalogBusy
+
+LOCK_FILE = "index.lock"
+
+
+@contextmanager
+def index_lock(data: Path, *, wait: float = 0.0) -> Iterator[None]:
+    """Hold a data folder's lock; it is let go of when the process ends, however it ends.
+
+    Parameters
+    ----------
+    data : the data folder
+    wait : seconds to wait for another indexer to end; infinity for as long as it takes
+
+    Raises
+    ------
+    CatalogBusy : another process indexes this catalog; the message says which
+    """
+    file = data / LOCK_FILE
+    holder = data / "index.pid"
+    lock = FileLock(file, timeout=-1 if wait == float("inf") else wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CatalogBusy(
+            f"{_name(holder)} is indexing into {data} at this moment. Wait until it is done and "
+            "run this again; or add --wait, to begin as soon as it is."
+        ) from None
+    try:
+        holder.write_text(str(os.getpid()), encoding="ascii")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _name(holder: Path) -> str:
+    try:
+        return f"The process {int(holder.read_text(encoding='ascii'))}"
+    except (OSError, ValueError):
+        return "Another process"

@@ -1,0 +1,376 @@
+"""The service: one object that every door calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from os import PathLike, fspath
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+import numpy as np
+
+from kinlens.adding import Adder, Parts, Prepared, separate
+from kinlens.batching import Batcher
+from kinlens.catalog.base import CatalogStats
+from kinlens.errors import KinlensError, NotFound, UnsupportedPicture
+from kinlens.examples import Clock, ExampleReader
+from kinlens.images import encode_thumbnail, sniff
+from kinlens.store import COPY
+from kinlens.types import (
+    Answer,
+    EncoderIdentity,
+    Example,
+    FacetCount,
+    Field,
+    Hit,
+    Item,
+    Match,
+    Metric,
+    NewItem,
+    Outcome,
+    Query,
+    State,
+    Timing,
+    Vectors,
+    Where,
+)
+
+Wanted: TypeAlias = Query | Example | Sequence[Example] | bytes | str | PathLike[str]
+"""What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
+
+ADD_BATCH = 32
+ENCODE_BATCH = 32
+SEARCH_BATCH = 64
+THUMBNAIL_SIDE = 320
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One query's share in a pass over the matrix."""
+
+    vector: Vectors
+    k: int
+    where: Where | None
+    metric: Metric
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Queries with equal keys can share a pass."""
+        return self.metric, repr(self.where)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    matches: list[Match]
+    total: int
+
+
+class Search:
+    """A catalog of pictures that can be searched and changed. Thread-safe.
+
+    Made by `kinlens.open_search`; a context manager that closes what it holds.
+
+    Parameters
+    ----------
+    parts : catalog, encoder, loader and the like; closed together with the search
+    data : the data folder
+    threads : that decode the pictures of one `add`
+    wait : seconds that a query may wait for others to share a pass; see `Batcher`
+    on_close : called last
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        data: Path,
+        threads: int = 2,
+        wait: float = 0.0,
+        on_close: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        self.parts = parts
+        self.data = data
+        self.threads = threads
+        self._on_close = on_close
+        self._adder = Adder(parts)
+        self._examples = ExampleReader(parts, batch_size=ENCODE_BATCH, wait=wait)
+        self._passes: Batcher[_Pass, _Found] = Batcher(
+            self._run_passes, max_size=SEARCH_BATCH, wait=wait
+        )
+        self._pool = ThreadPoolExecutor(max(4, threads), thread_name_prefix="kinlens-add")
+
+    @property
+    def encoder(self) -> EncoderIdentity:
+        """Whose vectors the catalog holds."""
+        return self.parts.encoder.identity
+
+    def search(
+        self,
+        query: Wanted,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        metric: Metric = "cosine",
+        facets: Sequence[str] = (),
+    ) -> Answer:
+        """The items most like a picture, or like a weighted mix of examples.
+
+        Parameters
+        ----------
+        query : a picture (bytes, a path, a URL, a data URL), an `Example`, several of them, or a
+            whole `Query`, which carries its own k, where, metric and facets
+        k : hits at most, from 1 up
+        where : filter such as ``{"color": "red", "price": {"$lt": 50}}``, applied before ranking
+        metric : "cosine" or "euclidean"; sets `Hit.distance`
+        facets : metadata fields to count over the filtered items
+
+        Returns
+        -------
+        answer : an item that is itself an example with a positive weight isn't among the hits
+
+        Raises
+        ------
+        InvalidInput, InvalidFilter : the query can't be used
+        NotFound : an example's item isn't in the catalog
+        PictureError, FetchError, SourceError : a picture that can't be had
+        Overloaded : too many queries wait already
+        """
+        asked = as_query(query, k=k, where=where, metric=metric, facets=facets)
+        clock = Clock()
+        vector = self._examples.vector(asked, clock)
+        own = {example.id for example in asked.examples if example.id and example.weight > 0}
+        found = self._passes.submit(_Pass(vector, asked.k + len(own), asked.where, asked.metric))
+        counts = self.facets(asked.facets, asked.where) if asked.facets else {}
+        others = (match for match in found.matches if match.item.id not in own)
+        hits = tuple(_hit(match) for match in islice(others, asked.k))
+        clock.lap("search")
+        return Answer(
+            hits=hits,
+            total=found.total,
+            facets=counts,
+            exact=self.parts.catalog.exact,
+            metric=asked.metric,
+            encoder=self.encoder,
+            took=Timing(**clock.spent, total=clock.total),
+        )
+
+    def similar(
+        self,
+        item_id: str,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        metric: Metric = "cosine",
+        facets: Sequence[str] = (),
+    ) -> Answer:
+        """The items most like an item of the catalog, which itself is left out; see `search`."""
+        return self.search(Example(id=item_id), k=k, where=where, metric=metric, facets=facets)
+
+    def add(self, items: Iterable[NewItem]) -> list[Outcome]:
+        """Add or replace items, as if one after the other.
+
+        A picture whose content is already there isn't encoded again. One that fails is an outcome
+        with its reason and keeps none of the others from being stored.
+
+        Returns
+        -------
+        outcomes : one an item, in order, each stored durably
+
+        Raises
+        ------
+        CatalogFull, CatalogBusy : the items of the outcomes that the ledger holds are stored
+        """
+        outcomes: list[Outcome] = []
+        for batch in _batches(items):
+            outcomes += self._add_batch(batch)
+        return outcomes
+
+    def delete(self, ids: Sequence[str]) -> list[str]:
+        """Remove items and the copies of their pictures; gives the ids that existed."""
+        found = self.get(ids)
+        pictures = {item.picture: item.content_hash for item in found.values()}
+        if any(picture.startswith(COPY) for picture in pictures):
+            with self.parts.store.locked():
+                deleted = self.parts.catalog.delete(ids)
+                self._adder.forget(pictures)
+        else:
+            deleted = self.parts.catalog.delete(ids)
+            self._adder.forget(pictures)
+        self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
+        return deleted
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """The items that exist, by id."""
+        return self.parts.catalog.get(ids)
+
+    def items(
+        self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> list[Item]:
+        """Items that pass a filter in order of id, from the first id greater than `after`."""
+        return list(self.parts.catalog.scan(where, after=after, limit=limit))
+
+    def count(self, where: Where | None = None) -> int:
+        """How many items pass a filter."""
+        return self.parts.catalog.count(where)
+
+    def facets(
+        self, fields: Sequence[str], where: Where | None = None
+    ) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts of each field's values over the items that pass a filter."""
+        return self.parts.catalog.facets(fields, where)
+
+    def fields(self) -> tuple[Field, ...]:
+        """The metadata fields, by name."""
+        return self.parts.catalog.fields()
+
+    def ledger(
+        self, state: State | None = None, *, after: str | None = None, limit: int | None = None
+    ) -> Iterator[Outcome]:
+        """What became of each picture, in order of id."""
+        return iter(self.parts.ledger.rows(state, after=after, limit=limit))
+
+    def stats(self) -> CatalogStats:
+        """Size of the catalog."""
+        return self.parts.catalog.stats()
+
+    def picture(self, item_id: str) -> tuple[bytes, str]:
+        """The bytes of an item's picture, and their media type.
+
+        Raises
+        ------
+        NotFound : no such item
+        PictureGone : its file isn't there any more
+        UnsupportedPicture : the file has become something that isn't a picture
+        """
+        data = self.parts.store.read(self._item(item_id).picture)
+        kind = sniff(data)
+        if kind is None:
+            raise UnsupportedPicture(
+                f"The file of the item {item_id!r} is no picture any more; index its source again."
+            )
+        return data, kind
+
+    def thumbnail(self, item_id: str) -> tuple[bytes, str]:
+        """A small picture of an item, at most 320 pixels a side, and its media type."""
+        item = self._item(item_id)
+        data = self.parts.thumbnails.get(item.content_hash, lambda: self._make_thumbnail(item))
+        return data, sniff(data) or "image/jpeg"
+
+    def close(self) -> None:
+        """Finish what has begun, take no more, and release files and memory."""
+        self._passes.close()
+        self._examples.close()
+        self._pool.shutdown()
+        for close in self._on_close:
+            close()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _item(self, item_id: str) -> Item:
+        item = self.get([item_id]).get(item_id)
+        if item is None:
+            raise NotFound(f"No item {item_id!r} in the catalog.")
+        return item
+
+    def _make_thumbnail(self, item: Item) -> bytes:
+        data = self.parts.store.read(item.picture)
+        picture = self.parts.loader.load(data, min_side=THUMBNAIL_SIDE)
+        return encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
+
+    def _add_batch(self, batch: Sequence[NewItem]) -> list[Outcome]:
+        known = self.get([new.id for new in batch])
+        prepared = list(
+            self._pool.map(lambda new: self._adder.prepare(new, known.get(new.id)), batch)
+        )
+        settled = [entry for entry in prepared if isinstance(entry, Outcome)]
+        ready = [entry for entry in prepared if isinstance(entry, Prepared)]
+        stored, vectors, failed = separate(ready, self.parts.encoder)
+        outcomes = self._adder.commit(stored, vectors, [*settled, *failed])
+        by_id = {outcome.id: outcome for outcome in outcomes}
+        return [by_id[new.id] for new in batch]
+
+    def _run_passes(self, batch: Sequence[_Pass]) -> Sequence[_Found | Exception]:
+        groups: dict[tuple[str, str], list[int]] = {}
+        for position, entry in enumerate(batch):
+            groups.setdefault(entry.key, []).append(position)
+        results: dict[int, _Found | Exception] = {}
+        for positions in groups.values():
+            try:
+                found = self._run_pass([batch[position] for position in positions])
+                results.update(zip(positions, found, strict=True))
+            except KinlensError as error:
+                results.update(dict.fromkeys(positions, error))
+        return [results[position] for position in range(len(batch))]
+
+    def _run_pass(self, group: Sequence[_Pass]) -> list[_Found]:
+        first = group[0]
+        found = self.parts.catalog.search(
+            np.stack([entry.vector for entry in group]),
+            max(entry.k for entry in group),
+            where=first.where,
+            metric=first.metric,
+        )
+        total = self.parts.catalog.count(first.where)
+        return [
+            _Found(matches[: entry.k], total) for entry, matches in zip(group, found, strict=True)
+        ]
+
+
+def as_query(
+    query: Wanted,
+    *,
+    k: int = 10,
+    where: Where | None = None,
+    metric: Metric = "cosine",
+    facets: Sequence[str] = (),
+) -> Query:
+    """The `Query` that is meant; see `Search.search`."""
+    if isinstance(query, Query):
+        return query
+    if isinstance(query, Sequence) and not isinstance(query, str | bytes):
+        examples = tuple(query)
+    else:
+        examples = (_example(query),)
+    return Query(examples, k=k, where=where, metric=metric, facets=tuple(facets))
+
+
+def _example(query: Example | bytes | str | PathLike[str]) -> Example:
+    if isinstance(query, Example):
+        return query
+    if isinstance(query, bytes):
+        return Example(image=query)
+    text = fspath(query)
+    if text.startswith(("http://", "https://")):
+        return Example(url=text)
+    return Example(base64=text) if text.startswith("data:") else Example(path=text)
+
+
+def _hit(match: Match) -> Hit:
+    item = match.item
+    return Hit(item.id, match.score, match.distance, item.metadata, item.width, item.height)
+
+
+def _batches(items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
+    """Runs of at most `ADD_BATCH` items with distinct ids."""
+    batch: dict[str, NewItem] = {}
+    for item in items:
+        if item.id in batch or len(batch) == ADD_BATCH:
+            yield list(batch.values())
+            batch = {}
+        batch[item.id] = item
+    if batch:
+        yield list(batch.values())

@@ -1,0 +1,147 @@
+"""Where the bytes of pictures are: files that stay in place, and copies that Kinlens keeps."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock
+
+from kinlens.errors import CatalogError, CatalogFull, PictureGone
+from kinlens.images import Limits, read_file
+
+COPY = "copy:"
+PATH = "path:"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def path_reference(path: str | os.PathLike[str]) -> str:
+    """Name a file that stays where it is."""
+    return PATH + os.path.abspath(path)  # noqa: PTH100  # links keep their names
+
+
+def content_hash(data: bytes) -> str:
+    """sha256 of encoded picture bytes, hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class PictureStore:
+    """Copies of pictures that came as bytes, by URL or as base64, each named by its content.
+
+    Safe for many threads and processes: a copy appears whole or not at all.
+
+    Parameters
+    ----------
+    folder : made when the first copy is kept
+    limits : of the files that are read back
+    """
+
+    def __init__(self, folder: Path, limits: Limits | None = None) -> None:
+        self._folder = folder
+        self._limits = limits or Limits()
+
+    def put(self, data: bytes, digest: str | None = None) -> str:
+        """Keep a copy, durably, and give its reference, "copy:<sha256>".
+
+        Raises
+        ------
+        CatalogFull : no space left
+        CatalogError : the folder can't be written
+        """
+        digest = digest or content_hash(data)
+        target = self._file(digest)
+        if not target.exists():
+            try:
+                self._write(target, data)
+            except OSError as error:
+                raise _store_error(error, self._folder) from error
+        return COPY + digest
+
+    def read(self, reference: str) -> bytes:
+        """The bytes behind "copy:<sha256>" or "path:<absolute path>".
+
+        Raises
+        ------
+        PictureGone : the file isn't there any more
+        SourceError, PictureTooLarge : the file can't be read, or has outgrown the limit
+        """
+        path = self.locate(reference)
+        if not path.exists():
+            raise PictureGone(
+                f"The picture file {path} has gone; put it back, or index its source again with "
+                "--prune."
+            )
+        return read_file(path, self._limits)
+
+    def locate(self, reference: str) -> Path:
+        """The file behind a reference."""
+        if reference.startswith(COPY):
+            return self._file(reference.removeprefix(COPY))
+        return Path(reference.removeprefix(PATH))
+
+    def has(self, reference: str) -> bool:
+        """Whether the file behind a reference exists."""
+        return self.locate(reference).exists()
+
+    def remove(self, references: Iterable[str]) -> None:
+        """Delete copies. Files that aren't Kinlens's own are never touched."""
+        for reference in references:
+            if reference.startswith(COPY):
+                self.locate(reference).unlink(missing_ok=True)
+
+    def copies(self) -> Iterator[str]:
+        """The references of all copies, in order."""
+        if self._folder.is_dir():
+            for shelf in sorted(self._folder.iterdir()):
+                if shelf.is_dir():
+                    for file in sorted(shelf.iterdir()):
+                        if len(file.name) == 64:
+                            yield COPY + file.name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from removing copies while one is being bound to an item, and vice versa."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._folder / ".lock"):
+            yield
+
+    def _file(self, digest: str) -> Path:
+        return self._folder / digest[:2] / digest
+
+    def _write(self, target: Path, data: bytes) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+        _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # a folder can't be opened there, and a rename is durable without
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _store_error(error: OSError, folder: Path) -> CatalogError:
+    if error.errno in _FULL:
+        return CatalogFull(
+            f"No space is left for the picture copies in {folder}; free some and try again."
+        )
+    return CatalogError(f"A picture copy can't be written to {folder}: {error.strerror or error}.")

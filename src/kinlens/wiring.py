@@ -1,0 +1,206 @@
+"""Puts the parts together: the only module that names concrete backends."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kinlens.adding import Parts
+from kinlens.catalog.ledger import Ledger
+from kinlens.catalog.sqlite import SqliteCatalog
+from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
+from kinlens.encoders import open_encoder
+from kinlens.encoders.base import Encoder
+from kinlens.errors import CatalogError
+from kinlens.fetch import Fetcher
+from kinlens.images import Limits, PictureLoader
+from kinlens.ingest import ProgressCallback, Report
+from kinlens.ingest import reencode as run_reencode
+from kinlens.search import Search
+from kinlens.store import PictureStore
+from kinlens.thumbnails import ThumbnailCache
+
+PICTURES = "pictures"
+THUMBNAILS = "thumbnails.sqlite"
+ENCODER_FILE = "encoder"
+"""Names the encoder as it was asked for, by name or path, so that it can be opened again."""
+
+
+def open_search(
+    data: str | os.PathLike[str] | None = None,
+    encoder: str | os.PathLike[str] | None = None,
+    *,
+    settings: Settings | None = None,
+    create: bool = True,
+    **overrides: Any,
+) -> Search:
+    """Open a catalog to search and change it.
+
+    Parameters
+    ----------
+    data : the data folder; None for that of the settings, "kinlens-data" by default
+    encoder : a model's name, a bundle folder or an ONNX file; None or "" for the one that the
+        catalog was indexed with, kinlens-mini for a new catalog
+    settings : None to load them from the environment and kinlens.toml
+    create : make the catalog if there is none
+    overrides : single settings, by name
+
+    Returns
+    -------
+    search : a context manager; close it when done
+
+    Raises
+    ------
+    EncoderMismatch : the catalog holds vectors of another encoder
+    CatalogError : there is no catalog, or it can't be used
+    EncoderError : the encoder can't be had
+    ConfigError : a setting that can't be used
+    """
+    chosen = _settings(data, encoder, settings, overrides)
+    folder = chosen.data
+    if not create and SqliteCatalog.identity_of(folder) is None:
+        raise CatalogError(
+            f"There is no catalog in {folder}; make one with `kinlens index SOURCE --data "
+            f"{folder}`, or name the folder of one with --data."
+        )
+    model = encoder_for(chosen)
+    with ExitStack() as opened:
+        catalog = SqliteCatalog.open(folder, model.identity, create=create)
+        opened.callback(catalog.close)
+        if chosen.encoder:
+            _remember(folder, chosen.encoder)
+        parts = _parts(chosen, catalog, model, opened)
+        closing = opened.pop_all()
+    return Search(
+        parts,
+        data=folder,
+        threads=chosen.worker_threads,
+        wait=chosen.batch_wait / 1000,
+        on_close=(closing.close,),
+    )
+
+
+def encoder_for(settings: Settings) -> Encoder:
+    """The encoder that the settings name, or else the one that the catalog was indexed with.
+
+    Raises
+    ------
+    EncoderError : the encoder can't be had
+    """
+    name = settings.encoder or _remembered(settings.data)
+    return open_encoder(name, runtime=settings.runtime, threads=settings.threads)
+
+
+def check_catalog(settings: Settings) -> dict[str, Any]:
+    """What `kinlens doctor` says of a catalog: its size, and how its pictures fared.
+
+    Raises
+    ------
+    CatalogError : it can't be used
+    """
+    found = SqliteCatalog.identity_of(settings.data)
+    if found is None:
+        return {"folder": str(settings.data), "state": "nothing indexed yet"}
+    with SqliteCatalog.open(settings.data) as catalog, Ledger.open(settings.data) as ledger:
+        stats = catalog.stats()
+        counts = ledger.counts()
+    return {
+        "folder": str(settings.data),
+        "encoder": f"{found.name} ({found.fingerprint:.16})",
+        "items": stats.items,
+        "failed": counts["failed"],
+        "database_bytes": stats.database_bytes,
+    }
+
+
+def reencode(
+    data: str | os.PathLike[str] | None,
+    encoder: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    drop_failed: bool = False,
+    wait: float = 0.0,
+    progress: ProgressCallback | None = None,
+    **overrides: Any,
+) -> Report:
+    """Give a catalog the vectors of another encoder; see `kinlens.ingest.reencode`."""
+    chosen = _settings(data, encoder, settings, overrides)
+    model = open_encoder(chosen.encoder, runtime=chosen.runtime, threads=chosen.threads)
+    with ExitStack() as opened:
+        catalog = SqliteCatalog.open(chosen.data)
+        opened.callback(catalog.close)
+        parts = _parts(chosen, catalog, model, opened)
+        report = run_reencode(
+            catalog,
+            parts,
+            chosen.data,
+            threads=chosen.worker_threads,
+            drop_failed=drop_failed,
+            wait=wait,
+            progress=progress,
+        )
+        if catalog.encoder.fingerprint == model.identity.fingerprint:
+            _remember(chosen.data, chosen.encoder)
+    return report
+
+
+def _settings(
+    data: str | os.PathLike[str] | None,
+    encoder: str | os.PathLike[str] | None,
+    settings: Settings | None,
+    overrides: dict[str, Any],
+) -> Settings:
+    given = {**overrides, "data": data, "encoder": os.fspath(encoder) if encoder else None}
+    if settings is None:
+        return load_settings(given)
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def _remember(data: Path, encoder: str) -> None:
+    name = str(Path(encoder).resolve()) if Path(encoder).exists() else encoder
+    if _remembered(data) == name:
+        return
+    draft = data / f"{ENCODER_FILE}.{os.getpid()}"
+    draft.write_text(name, encoding="utf-8")
+    draft.replace(data / ENCODER_FILE)
+
+
+def _remembered(data: Path) -> str:
+    """How to open the encoder that the catalog was indexed with; the default for a new one."""
+    file = data / ENCODER_FILE
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    identity = SqliteCatalog.identity_of(data)
+    return identity.name if identity else DEFAULT_ENCODER
+
+
+def _parts(
+    settings: Settings, catalog: SqliteCatalog, encoder: Encoder, opened: ExitStack
+) -> Parts:
+    limits = Limits(settings.max_bytes, settings.max_pixels, settings.decode_timeout)
+    ledger = Ledger.open(settings.data)
+    opened.callback(ledger.close)
+    thumbnails = ThumbnailCache(settings.data / THUMBNAILS)
+    opened.callback(thumbnails.close)
+    loader = PictureLoader(limits, workers=settings.worker_threads)
+    opened.callback(loader.close)
+    fetcher = Fetcher(
+        timeout=settings.fetch_timeout,
+        redirects=settings.fetch_redirects,
+        max_bytes=settings.max_bytes,
+        allowed_hosts=settings.fetch_allowed_hosts,
+    )
+    opened.callback(fetcher.close)
+    return Parts(
+        catalog=catalog,
+        encoder=encoder,
+        loader=loader,
+        fetcher=fetcher,
+        store=PictureStore(settings.data / PICTURES, limits),
+        ledger=ledger,
+        thumbnails=thumbnails,
+        limits=limits,
+    )
