@@ -1,0 +1,172 @@
+"""What an ONNX file says about itself: names and shapes of its inputs and outputs.
+
+Read from the protobuf wire format, because the `onnx` package is a build tool and runtimes report
+names and shapes each in their own way; a fingerprint must not depend on the runtime. The field
+numbers are those of onnx.proto, stable since ONNX 1.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kinlens.errors import BundleError
+
+FLOAT32 = 1
+_EXTERNAL = 1
+
+_MODEL_GRAPH = 7
+_GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 5, 11, 12
+_TENSOR_NAME, _TENSOR_LOCATION = 8, 14
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a network.
+
+    Parameters
+    ----------
+    name : as the file names it
+    dtype : element type by ONNX number; 1 is float32, 0 is not said
+    shape : None for an axis of any size; None as a whole where the file doesn't say
+    """
+
+    name: str
+    dtype: int
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.name} (shape not said)"
+        return f"{self.name} ({', '.join('?' if n is None else str(n) for n in self.shape)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Inputs that a caller has to feed, and outputs, both in the order of the file."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+def read_graph(onnx: bytes, name: str) -> Graph:
+    """Read the inputs and outputs of an ONNX file.
+
+    Parameters
+    ----------
+    onnx : content of the file
+    name : of the file, for messages
+
+    Raises
+    ------
+    BundleError : not ONNX, cut short, without output, or with weights in another file
+    """
+    try:
+        graph = _read_graph(memoryview(onnx), name)
+    except (ValueError, IndexError) as error:
+        raise BundleError(
+            f"{name} is not a whole ONNX file ({len(onnx)} bytes); export or fetch it again."
+        ) from error
+    if not graph.inputs or not graph.outputs:
+        raise BundleError(f"{name} holds no network with an input and an output; export it again.")
+    return graph
+
+
+def _read_graph(model: memoryview, name: str) -> Graph:
+    inputs: list[Port] = []
+    outputs: list[Port] = []
+    weights: set[str] = set()
+    for body in _messages(model, _MODEL_GRAPH):
+        for number, value in _fields(body):
+            if number == _GRAPH_INPUT:
+                inputs.append(_port(_message(value)))
+            elif number == _GRAPH_OUTPUT:
+                outputs.append(_port(_message(value)))
+            elif number == _GRAPH_INITIALIZER:
+                weights.add(_weight_name(_message(value), name))
+    # Until IR version 4 a file lists its weights among the inputs.
+    return Graph(tuple(port for port in inputs if port.name not in weights), tuple(outputs))
+
+
+def _weight_name(tensor: memoryview, file: str) -> str:
+    found = ""
+    for number, value in _fields(tensor):
+        if number == _TENSOR_NAME:
+            found = _text(value)
+        elif number == _TENSOR_LOCATION and value == _EXTERNAL:
+            raise BundleError(
+                f"{file} keeps its weights in another file; save it as one file, for example with "
+                "onnx.save(onnx.load(path), path, save_as_external_data=False)."
+            )
+    return found
+
+
+def _port(info: memoryview) -> Port:
+    name, dtype = "", 0
+    shape: tuple[int | None, ...] | None = None
+    for number, value in _fields(info):
+        if number == 1:
+            name = _text(value)
+        elif number == 2:
+            for tensor in _messages(_message(value), 1):
+                for field, content in _fields(tensor):
+                    if field == 1 and isinstance(content, int):
+                        dtype = content
+                    elif field == 2:
+                        shape = tuple(_axis(axis) for axis in _messages(_message(content), 1))
+    return Port(name, dtype, shape)
+
+
+def _axis(axis: memoryview) -> int | None:
+    for number, value in _fields(axis):
+        if number == 1 and isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+def _messages(message: memoryview, wanted: int) -> Iterator[memoryview]:
+    return (_message(value) for number, value in _fields(message) if number == wanted)
+
+
+def _message(value: int | memoryview) -> memoryview:
+    if isinstance(value, int):
+        raise ValueError("a number where a message belongs")
+    return value
+
+
+def _text(value: int | memoryview) -> str:
+    return bytes(_message(value)).decode()
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        kind = tag & 7
+        if kind == _VARINT:
+            value, position = _varint(message, position)
+            yield tag >> 3, value
+            continue
+        if kind == _BYTES:
+            size, position = _varint(message, position)
+        elif kind in (_FIXED64, _FIXED32):
+            size = 8 if kind == _FIXED64 else 4
+        else:
+            raise ValueError(f"unknown wire type {kind}")
+        if position + size > len(message):
+            raise ValueError("cut short")
+        yield tag >> 3, message[position : position + size]
+        position += size
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 64, 7):
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+    raise ValueError("a number longer than 64 bits")

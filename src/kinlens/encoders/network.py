@@ -1,0 +1,211 @@
+"""A network with its recipe, and the encoder that runs it on whatever runtime there is."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kinlens.encoders.base import BaseEncoder
+from kinlens.encoders.graph import FLOAT32, Graph, Port, read_graph
+from kinlens.errors import BundleError, EncoderError
+from kinlens.preprocess import Recipe
+from kinlens.types import EncoderIdentity
+
+Batch = npt.NDArray[np.float32]
+
+
+class Session(Protocol):
+    """A network compiled by a runtime. Thread-safe."""
+
+    runtime: str
+    """Name of the runtime: "openvino" or "onnxruntime"."""
+    precision: str
+    """What it computes in: "float32" or "bfloat16"."""
+
+    def __call__(self, batch: Batch) -> Batch:
+        """Output of the network, float32 (n, ...), for its input, float32 (n, ...)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """An ONNX file, the recipe of its input and the output that is the vector.
+
+    Parameters
+    ----------
+    name : for people
+    onnx : content of the file
+    recipe : how pictures become its input
+    named_output : the output to use; None where the network has just one that fits
+
+    Raises
+    ------
+    BundleError : the file is no such network, or the recipe doesn't fit it
+    """
+
+    name: str
+    onnx: bytes
+    recipe: Recipe
+    named_output: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_input(self)
+        _check_output(self)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Inputs and outputs of the file."""
+        return read_graph(self.onnx, self.name)
+
+    @cached_property
+    def output(self) -> Port:
+        """The output that is the vector."""
+        return _choose_output(self.graph, self.named_output, self.name)
+
+    @property
+    def output_index(self) -> int:
+        """Where the output stands among those of the file."""
+        return self.graph.outputs.index(self.output)
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """The only batch size the network takes; None for any."""
+        shape = self.graph.inputs[0].shape
+        return shape[0] if shape else None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits of the hash of network, recipe and output; the same on every runtime."""
+        parts = (
+            hashlib.sha256(self.onnx).hexdigest(),
+            self.recipe.canonical_json(),
+            self.output.name,
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+class NetworkEncoder(BaseEncoder):
+    """Encodes pictures with a network in a session.
+
+    Parameters
+    ----------
+    network, session : the second compiled from the first
+
+    Raises
+    ------
+    EncoderError : the network doesn't give vectors of finite numbers
+    """
+
+    def __init__(self, network: Network, session: Session) -> None:
+        self._session = session
+        self._fixed_batch = network.fixed_batch
+        self._dim: int | None = None
+        dim = _probe(self, network.recipe)
+        super().__init__(EncoderIdentity(network.name, network.fingerprint, dim), network.recipe)
+        self._dim = dim
+
+    @property
+    def runtime(self) -> str:
+        """Name of the runtime."""
+        return self._session.runtime
+
+    @property
+    def precision(self) -> str:
+        """What the runtime computes in."""
+        return self._session.precision
+
+    def run(self, batch: Batch) -> Batch:
+        """See `BaseEncoder.run`."""
+        outputs = self._session(batch) if self._fixed_batch is None else self._run_fixed(batch)
+        expected = (len(batch), self._dim or outputs.shape[-1])
+        if outputs.shape != expected:
+            raise EncoderError(
+                f"The network needs to give vectors (n, dim), here {expected}, but gave "
+                f"{outputs.shape}; name another output in its recipe, or export it with its "
+                "pooling and flattening."
+            )
+        return outputs
+
+    def _run_fixed(self, batch: Batch) -> Batch:
+        size = self._fixed_batch or 1
+        missing = -len(batch) % size
+        padded = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)])
+        groups = [self._session(padded[i : i + size]) for i in range(0, len(padded), size)]
+        return np.concatenate(groups)[: len(batch)]
+
+
+def _probe(encoder: NetworkEncoder, recipe: Recipe) -> int:
+    """The dimension, from a picture of noise: an even gray may rightly give a zero vector."""
+    noise = np.random.default_rng(0).integers(
+        0, 256, (1, recipe.size, recipe.size, 3), dtype=np.uint8
+    )
+    output = encoder.run(recipe.normalize(noise))
+    if not np.all(np.isfinite(output)) or not np.any(output):
+        raise EncoderError(
+            "The network gave a vector that is zero or not finite for a picture of noise; its "
+            "weights or its recipe are wrong. Export it again, or correct mean and std."
+        )
+    return int(output.shape[1])
+
+
+def _check_input(network: Network) -> None:
+    ports = network.graph.inputs
+    if len(ports) != 1:
+        raise BundleError(
+            f"{network.name} needs to take one input, the pictures, but takes "
+            f"{', '.join(map(str, ports))}; export the image tower alone."
+        )
+    port, recipe = ports[0], network.recipe
+    if port.dtype not in (0, FLOAT32):
+        raise BundleError(
+            f"The input {port.name} of {network.name} needs to be float32; export it so."
+        )
+    square = (recipe.size, recipe.size)
+    made = (3, *square) if recipe.layout == "nchw" else (*square, 3)
+    if port.shape is not None and not _fits(port.shape, made):
+        raise BundleError(
+            f"The recipe of {network.name} makes (n, {', '.join(map(str, made))}), but the network "
+            f"takes {port}; set size and layout of the recipe to match."
+        )
+
+
+def _fits(shape: tuple[int | None, ...], made: tuple[int, ...]) -> bool:
+    axes = shape[1:]
+    return len(axes) == len(made) and all(
+        axis in (None, size) for axis, size in zip(axes, made, strict=True)
+    )
+
+
+def _choose_output(graph: Graph, named: str | None, name: str) -> Port:
+    listed = ", ".join(map(str, graph.outputs))
+    if named is not None:
+        for port in graph.outputs:
+            if port.name == named:
+                return port
+        raise BundleError(
+            f"The recipe of {name} names the output {named!r}, which the network doesn't have; "
+            f"its outputs are {listed}."
+        )
+    if len(graph.outputs) == 1:
+        return graph.outputs[0]
+    flat = [port for port in graph.outputs if port.shape is not None and len(port.shape) == 2]
+    if len(flat) == 1:
+        return flat[0]
+    raise BundleError(
+        f"{name} has {len(graph.outputs)} outputs and the recipe needs to say which is the vector; "
+        f'add "output": "NAME" with one of {listed}.'
+    )
+
+
+def _check_output(network: Network) -> None:
+    port = network.output
+    if port.shape is not None and len(port.shape) != 2:
+        raise BundleError(
+            f"The output {port} of {network.name} needs to be a vector a picture, (n, dim); "
+            "export the network with its pooling and flattening (a spatial map (n, c, h, w) "
+            "wants a global average over h and w)."
+        )

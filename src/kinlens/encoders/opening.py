@@ -1,0 +1,75 @@
+"""From what a user names to an encoder that works."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+
+from kinlens.encoders.bundle import is_bundle, read_bundle
+from kinlens.encoders.files import read_network
+from kinlens.encoders.hub import SCHEME, HubReference, fetch_bundle
+from kinlens.encoders.network import NetworkEncoder
+from kinlens.encoders.registry import list_models
+from kinlens.encoders.runtimes import connect
+from kinlens.errors import InvalidInput, ModelUnavailable
+
+
+def open_encoder(
+    name_or_path: str | PathLike[str],
+    *,
+    runtime: str = "auto",
+    threads: int = 0,
+    recipe: str | PathLike[str] | None = None,
+) -> NetworkEncoder:
+    """Open an encoder.
+
+    Parameters
+    ----------
+    name_or_path : one of
+
+        - a name of `list_models`, such as "kinlens-mini";
+        - a bundle folder: model.onnx, recipe.json, golden.npz, card.json;
+        - an ONNX file, with its recipe beside it: `NAME.recipe.json` for `NAME.onnx`;
+        - a recipe file whose "model" is the path of its ONNX file;
+        - ``hf://owner/name@REVISION``, a bundle on the Hugging Face Hub.
+    runtime : "openvino", "onnxruntime", or "auto" for the first that is installed
+    threads : to compute with; 0 for one a core
+    recipe : recipe file of an ONNX file, where it doesn't lie beside it
+
+    Returns
+    -------
+    encoder : thread-safe; `encoder.runtime` and `encoder.precision` say how it computes
+
+    Raises
+    ------
+    ModelUnavailable : no such model, or it can't be fetched
+    BundleError : files that are incomplete, damaged or don't fit, or golden numbers that the
+        runtime doesn't reproduce
+    EncoderError : a network that gives no vectors
+    MissingDependency : no runtime, or no huggingface_hub for a model on the Hub
+    InvalidInput : an unknown runtime, or a recipe where none is read
+    """
+    name, path = fspath(name_or_path), Path(name_or_path).expanduser()
+    rows = {model.name: model for model in list_models()}
+    if recipe is not None and path.suffix.lower() != ".onnx":
+        raise InvalidInput(f"A recipe is given for an ONNX file (.onnx); {name} is none.")
+    if name.startswith(SCHEME):
+        bundle = fetch_bundle(HubReference.parse(name))
+    elif name in rows:
+        bundle = rows[name].read()
+    elif path.is_dir() and is_bundle(path):
+        bundle = read_bundle(path)
+    elif path.is_file():
+        network = read_network(path, Path(recipe).expanduser() if recipe is not None else None)
+        return connect(network, runtime=runtime, threads=threads)
+    else:
+        raise _unknown(name, path, list(rows))
+    return bundle.load(runtime=runtime, threads=threads)
+
+
+def _unknown(name: str, path: Path, known: list[str]) -> ModelUnavailable:
+    found = f"{path} is a folder without model.onnx" if path.is_dir() else f"no model {name!r} here"
+    return ModelUnavailable(
+        f"An encoder is a known name ({', '.join(known)}), a bundle folder, an ONNX file with its "
+        f"recipe, or hf://owner/name@REVISION; {found}."
+    )

@@ -1,0 +1,67 @@
+"""The runtimes a network can be compiled by, the preferred one first."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Protocol, cast
+
+from kinlens.config import usable_cores
+from kinlens.encoders.network import Network, NetworkEncoder, Session
+from kinlens.errors import InvalidInput, MissingDependency
+
+EXTRAS = {"openvino": "kinlens", "onnxruntime": "kinlens[onnxruntime]"}
+"""What to install for each runtime; the module of the same name here holds its one function."""
+
+
+class _Runtime(Protocol):
+    def open_session(self, network: Network, threads: int) -> Session: ...
+
+
+def installed_runtimes() -> list[str]:
+    """Names of the runtimes that are installed, the preferred one first."""
+    return [name for name in EXTRAS if find_spec(name) is not None]
+
+
+def connect(network: Network, *, runtime: str = "auto", threads: int = 0) -> NetworkEncoder:
+    """Compile a network.
+
+    Parameters
+    ----------
+    network : to compile
+    runtime : "openvino", "onnxruntime", or "auto" for the first that is installed
+    threads : to compute with; 0 for one a core
+
+    Raises
+    ------
+    InvalidInput : an unknown runtime, or fewer than 0 threads
+    MissingDependency : the runtime isn't installed
+    BundleError : the runtime can't read the network
+    """
+    if threads < 0:
+        raise InvalidInput(f"threads is 0 for one a core, or more; got {threads}.")
+    module = _load(_choose(runtime))
+    return NetworkEncoder(network, module.open_session(network, threads or usable_cores()))
+
+
+def _choose(runtime: str) -> str:
+    if runtime != "auto" and runtime not in EXTRAS:
+        raise InvalidInput(f"runtime is one of auto, {', '.join(EXTRAS)}; got {runtime!r}.")
+    installed = installed_runtimes()
+    if runtime in installed:
+        return runtime
+    if runtime == "auto" and installed:
+        return installed[0]
+    extra = EXTRAS["onnxruntime" if runtime == "auto" else runtime]
+    wanted = "an inference runtime" if runtime == "auto" else runtime
+    raise MissingDependency(f"Encoding needs {wanted}, which isn't installed: pip install {extra}")
+
+
+def _load(name: str) -> _Runtime:
+    try:
+        return cast("_Runtime", import_module(f"kinlens.encoders.{name}"))
+    except ImportError as error:
+        raise MissingDependency(
+            f"{name} is installed but can't be loaded ({error}); install it again, or choose "
+            "another runtime."
+        ) from error
