@@ -137,7 +137,7 @@ class SqliteCatalog:
         """See `Catalog.referenced`."""
         with self._database.read() as connection:
             found = connection.execute(
-                "SELECT DISTINCT picture FROM items WHERE picture >= 'copy:' AND picture < 'copy;' "
+                "SELECT DISTINCT picture FROM items WHERE substr(picture, 1, 5) = 'copy:' "
                 "AND picture IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(pictures)),),
             )

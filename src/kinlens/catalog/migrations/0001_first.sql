@@ -32,6 +32,9 @@ CREATE TABLE items (
 
 CREATE INDEX items_by_revision ON items (revision);
 
+-- Only pictures that Kinlens keeps itself are ever looked up by reference.
+CREATE INDEX items_by_copy ON items (picture) WHERE substr(picture, 1, 5) = 'copy:';
+
 -- To see whether a copy of a picture is still needed.
 CREATE INDEX items_by_copy ON items (picture) WHERE picture >= 'copy:' AND picture < 'copy;';
 
