@@ -1,0 +1,260 @@
+/**
+ * Puts the page together: the state on one side, the parts that show and change it on the other.
+ */
+
+import { listFields, setApiKey } from './api.js';
+import { Camera } from './camera.js';
+import { Captions } from './captions.js';
+import { Counts } from './counts.js';
+import { Detail } from './detail.js';
+import { announce, byId, fly, typed } from './dom.js';
+import { FacetPanel } from './facets.js';
+import { Grid } from './grid.js';
+import { Intake } from './intake.js';
+import { watchKeys } from './keys.js';
+import { Options } from './options.js';
+import { QueryPanel } from './query.js';
+import { Results } from './results.js';
+import { MAX_EXAMPLES, clearFilters, emptyState, example, toAddress } from './state.js';
+import { Store } from './store.js';
+
+/** @typedef {import('./api.js').Item} Item */
+/** @typedef {import('./intake.js').Mode} Mode */
+/** @typedef {import('./state.js').Example} Example */
+/** @typedef {import('./state.js').State} State */
+
+history.scrollRestoration = 'manual';
+
+const store = new Store();
+const captions = new Captions();
+let live = false;
+let learned = -1;
+
+/** @param {Item} item */
+const address = (item) => toAddress({ ...store.state, item: item.id });
+
+const grid = new Grid(byId('grid'), captions, {
+  open: (item, picture) => openDetail(item.id, picture),
+  similar: moreLike,
+  add: (item, weight, picture) => addItem(item, weight, picture),
+  address,
+});
+
+const query = new QueryPanel(
+  { panel: byId('panel'), stage: byId('stage'), strip: byId('strip'), tuning: byId('tuning') },
+  captions,
+  {
+    step: (examples) => store.push({ ...store.state, examples }),
+    adjust: (examples) => adjust({ ...store.state, examples }),
+  },
+);
+
+const facets = new FacetPanel({ list: byId('facets'), chips: byId('chips') }, captions, (change) =>
+  store.push(change(store.state)),
+);
+const counts = new Counts(facets);
+
+const options = new Options(captions, {
+  change: (change) => store.push(change(store.state)),
+  recaption: () => grid.recaption(),
+});
+
+const results = new Results(
+  { main: byId('results'), status: byId('status'), message: byId('message'), more: typed('more', HTMLButtonElement) },
+  grid,
+  {
+    mend: (remedy) => {
+      if (remedy === 'key') askKey();
+      else if (remedy === 'browse') intake.browse('new');
+      else if (remedy === 'clear') store.push(emptyState());
+    },
+    clearFilters: () => store.push(clearFilters(store.state)),
+    showMore: (k) => store.push({ ...store.state, k }),
+    answered: (total, answer) => void answered(total, answer),
+  },
+);
+
+const detail = new Detail(captions, {
+  similar: moreLike,
+  add: (item, weight) => addItem(item, weight, null),
+  open: (id) => adjust({ ...store.state, item: id }),
+  close: closeDetail,
+  neighbors: () => grid.items,
+  address,
+});
+
+const camera = new Camera();
+const intake = new Intake({
+  take,
+  refuse,
+  asking: () => store.state.examples.length > 0,
+});
+
+store.subscribe((state, before) => {
+  query.show(state);
+  facets.show(state);
+  options.show(state);
+  results.ask(state, live);
+  detail.show(state.item);
+  if (before.item !== null && state.item === null) grid.focus(before.item);
+  if (before.examples !== state.examples) byId('notice').hidden = true;
+});
+
+/** A change within the present step of history. @param {State} state */
+function adjust(state) {
+  live = true;
+  store.replace(state);
+  live = false;
+}
+
+/**
+ * @param {Example[]} examples
+ * @param {Mode} mode
+ */
+function take(examples, mode) {
+  byId('add-menu').hidePopover();
+  const sign = mode === 'minus' ? -1 : 1;
+  const old = mode === 'new' ? [] : store.state.examples;
+  const added = examples.map((entry) => ({ ...entry, weight: sign * Math.abs(entry.weight) }));
+  const all = [...old, ...added];
+  if (all.length > MAX_EXAMPLES) refuse(`A search takes at most ${MAX_EXAMPLES} pictures; the others were left out.`);
+  const state = { ...store.state, item: null, examples: all.slice(0, MAX_EXAMPLES) };
+  if (mode === 'new') scrollTo(0, 0);
+  store.push(state);
+}
+
+/**
+ * @param {Item} item
+ * @param {Element | null} picture
+ */
+function moreLike(item, picture) {
+  fly(picture, () => query.picture, () => {
+    take([example('id', item.id)], 'new');
+    announce(`Looking for more like ${captions.title(item)}`);
+  });
+}
+
+/**
+ * @param {Item} item
+ * @param {number} weight
+ * @param {Element | null} picture
+ */
+function addItem(item, weight, picture) {
+  if (store.state.examples.some((entry) => entry.kind === 'id' && entry.ref === item.id)) {
+    refuse('That picture is already part of this search.');
+    return;
+  }
+  // With nothing to be unlike, "less like this" has no meaning yet.
+  const mode = store.state.examples.length === 0 ? 'new' : weight > 0 ? 'plus' : 'minus';
+  if (mode === 'new' && weight < 0) {
+    refuse('Choose something to be like first; then say what it should be less like.');
+    return;
+  }
+  fly(picture, () => query.picture, () => take([example('id', item.id)], mode));
+}
+
+/**
+ * @param {string} id
+ * @param {Element | null} picture
+ */
+function openDetail(id, picture) {
+  fly(picture, () => detail.picture, () => store.push({ ...store.state, item: id }, { detail: true }));
+}
+
+function closeDetail() {
+  const { item } = store.state;
+  const back = () => {
+    if (history.state?.detail) history.back();
+    else store.push({ ...store.state, item: null });
+  };
+  if (item !== null) back();
+}
+
+/** @param {string} message */
+function refuse(message) {
+  const notice = byId('notice');
+  notice.textContent = message;
+  notice.hidden = false;
+  announce(message);
+}
+
+function askKey() {
+  const dialog = typed('key', HTMLDialogElement);
+  if (!dialog.open) dialog.showModal();
+}
+
+/**
+ * @param {number} total
+ * @param {import('./api.js').Answer | null} answer
+ */
+async function answered(total, answer) {
+  if (answer) byId('encoder').textContent = `${answer.encoder.name} · ${answer.encoder.dim} dimensions`;
+  const unfiltered = Object.keys(store.state.values).length + Object.keys(store.state.ranges).length === 0;
+  if (learned < 0 || (unfiltered && learned !== total)) {
+    learned = unfiltered ? total : 0;
+    await learn();
+  }
+  await counts.update(store.state, total);
+}
+
+async function learn() {
+  try {
+    const fields = await listFields();
+    captions.learn(fields);
+    facets.learn(fields);
+    facets.show(store.state);
+    options.learn();
+    grid.recaption();
+    byId('panel').classList.toggle('filterable', facets.counted.length > 0);
+  } catch {
+    learned = -1; // asked again after the next answer
+  }
+}
+
+/** @param {string} id @param {() => void} act */
+function onclick(id, act) {
+  byId(id).addEventListener('click', act);
+}
+
+/** @param {Mode} mode */
+function snapshot(mode) {
+  byId('add-menu').hidePopover();
+  camera.open((file) => void intake.takeFiles([file], mode));
+}
+
+onclick('browse', () => intake.browse('new'));
+onclick('invite', () => intake.browse('new'));
+onclick('snapshot', () => snapshot('new'));
+onclick('add-browse', () => intake.browse('plus'));
+onclick('add-snapshot', () => snapshot('plus'));
+onclick('clear-query', () => store.push({ ...store.state, examples: [] }));
+byId('brand').addEventListener('click', (event) => {
+  event.preventDefault();
+  store.push(emptyState());
+});
+
+typed('key-form', HTMLFormElement).addEventListener('submit', () => {
+  setApiKey(typed('key-input', HTMLInputElement).value.trim());
+  results.again();
+});
+
+// On a phone the filters are a sheet of their own; there is one set of them, which moves.
+const sheet = typed('filters-sheet', HTMLDialogElement);
+onclick('filters-open', () => {
+  byId('filters-slot').append(byId('facets'));
+  sheet.showModal();
+});
+onclick('filters-done', () => sheet.close());
+sheet.addEventListener('close', () => byId('filters').append(byId('facets')));
+
+watchKeys({
+  link: () => typed('link', HTMLInputElement).focus(),
+  grid: () => grid.focusFirst(),
+  help: () => typed('keys-help', HTMLDialogElement).showModal(),
+});
+
+query.show(store.state);
+facets.show(store.state);
+options.show(store.state);
+results.ask(store.state, false);
+detail.show(store.state.item);

@@ -1,0 +1,225 @@
+/**
+ * The query panel: the picture that is searched with, its crop box, and the strip of examples.
+ */
+
+import { CropBox } from './crop.js';
+import { el, icon } from './dom.js';
+import { find, picture, recall } from './items.js';
+import { MAX_EXAMPLES } from './state.js';
+import { uploadAddress } from './uploads.js';
+
+/** @typedef {import('./state.js').Example} Example */
+/** @typedef {import('./state.js').State} State */
+/** @typedef {import('./captions.js').Captions} Captions */
+/**
+ * @typedef {object} QueryActions
+ * @property {(examples: Example[]) => void} step a change that "back" undoes
+ * @property {(examples: Example[]) => void} adjust a change within the step
+ */
+
+export class QueryPanel {
+  /** @type {Example[]} */
+  #examples = [];
+  #selected = 0;
+  #staged = '';
+
+  /**
+   * @param {{panel: HTMLElement, stage: HTMLElement, strip: HTMLElement, tuning: HTMLElement}} parts
+   * @param {Captions} captions
+   * @param {QueryActions} actions
+   */
+  constructor({ panel, stage, strip, tuning }, captions, actions) {
+    this.panel = panel;
+    this.stage = stage;
+    this.strip = strip;
+    this.tuning = tuning;
+    this.captions = captions;
+    this.actions = actions;
+    this.crop = new CropBox(stage, (crop) => this.#adjust({ crop }));
+  }
+
+  /** @param {State} state */
+  show({ examples }) {
+    const grew = examples.length > this.#examples.length;
+    this.#examples = examples;
+    if (grew) this.#selected = examples.length - 1;
+    this.#selected = Math.max(0, Math.min(this.#selected, examples.length - 1));
+    this.panel.classList.toggle('asking', examples.length > 0);
+    this.#showStage();
+    this.#showStrip();
+    this.#showTuning();
+  }
+
+  /** @returns {Element | null} the large query picture */
+  get picture() {
+    return this.stage.querySelector('img');
+  }
+
+  /** @param {Partial<Example>} change of the selected example */
+  #adjust(change) {
+    this.actions.adjust(this.#changed(change));
+  }
+
+  /** @param {Partial<Example>} change */
+  #changed(change) {
+    return this.#examples.map((entry, at) => (at === this.#selected ? { ...entry, ...change } : entry));
+  }
+
+  /** @param {number} at */
+  #remove(at) {
+    const left = this.#examples.filter((_, other) => other !== at);
+    if (at < this.#selected) this.#selected -= 1;
+    this.actions.step(left.some((entry) => entry.weight > 0) ? left : []);
+  }
+
+  #showStage() {
+    const entry = this.#examples[this.#selected];
+    const staged = entry ? `${entry.kind}:${entry.ref}` : '';
+    if (entry) this.crop.show(entry.crop);
+    if (staged === this.#staged) return;
+    this.#staged = staged;
+    this.stage.querySelector('.shown')?.remove();
+    this.stage.classList.remove('blind');
+    if (entry) void this.#stagePicture(entry, staged);
+  }
+
+  /**
+   * @param {Example} entry
+   * @param {string} staged
+   */
+  async #stagePicture(entry, staged) {
+    const known = entry.kind === 'id' ? recall(entry.ref) : undefined;
+    const shown = known ? this.#itemPicture(known) : await this.#lookUp(entry);
+    if (staged !== this.#staged) return;
+    this.stage.querySelector('.shown')?.remove();
+    const blind = !(shown instanceof HTMLImageElement);
+    this.stage.classList.toggle('blind', blind);
+    this.#shape(blind ? 1.4 : shown.width / shown.height);
+    if (!blind) shown.addEventListener('load', () => this.#shape(shown.naturalWidth / shown.naturalHeight));
+    this.stage.prepend(shown);
+  }
+
+  /** Give the stage the picture's own shape. @param {number} ratio width / height */
+  #shape(ratio) {
+    if (ratio > 0 && Number.isFinite(ratio)) this.stage.style.setProperty('--ratio', String(ratio));
+  }
+
+  /**
+   * @param {Example} entry
+   * @returns {Promise<HTMLElement>} its picture, or words where it can't be shown
+   */
+  async #lookUp(entry) {
+    if (entry.kind === 'url') return stand('link', hostOf(entry.ref), 'Kinlens fetches this picture itself.');
+    if (entry.kind === 'id') {
+      const item = await find(entry.ref).catch(() => null);
+      return item ? this.#itemPicture(item) : stand('missing', entry.ref, 'This item is not in the catalog.');
+    }
+    const address = await uploadAddress(entry.ref);
+    if (!address) return stand('missing', 'Picture not here', 'It stays in the browser where it was dropped.');
+    const image = el('img', { class: 'shown', alt: 'Query picture', draggable: 'false', src: address });
+    image.onerror = () => {
+      image.replaceWith(stand('missing', 'No preview', 'This browser can’t show this format.'));
+      this.stage.classList.add('blind');
+    };
+    return image;
+  }
+
+  /** @param {import('./api.js').Item} item */
+  #itemPicture(item) {
+    return picture(item, 'image_url', { class: 'shown', alt: this.captions.title(item) });
+  }
+
+  #showStrip() {
+    const several = this.#examples.length > 1;
+    const tiles = several ? this.#examples.map((entry, at) => this.#stripTile(entry, at)) : [];
+    const add = this.strip.querySelector('.add');
+    for (const old of this.strip.querySelectorAll('.example')) old.remove();
+    this.strip.prepend(...tiles);
+    if (add instanceof HTMLElement) add.hidden = this.#examples.length >= MAX_EXAMPLES;
+    this.strip.classList.toggle('several', several);
+  }
+
+  /**
+   * @param {Example} entry
+   * @param {number} at
+   */
+  #stripTile(entry, at) {
+    const like = entry.weight > 0;
+    const label = `Example ${at + 1}: ${like ? 'like this' : 'less like this'}`;
+    const choose = el('button', {
+      class: 'pick',
+      type: 'button',
+      'aria-label': label,
+      'aria-pressed': String(at === this.#selected),
+      onclick: () => {
+        this.#selected = at;
+        this.show(/** @type {State} */ ({ examples: this.#examples }));
+      },
+    });
+    void thumbnail(entry).then((image) => choose.append(image));
+    const remove = el(
+      'button',
+      { class: 'remove', type: 'button', 'aria-label': `Remove example ${at + 1}`, onclick: () => this.#remove(at) },
+      icon('close'),
+    );
+    const sign = el('span', { class: `badge ${like ? 'plus' : 'minus'}`, 'aria-hidden': 'true' }, icon(like ? 'plus' : 'minus'));
+    return el('li', { class: 'example' }, choose, sign, remove);
+  }
+
+  #showTuning() {
+    const entry = this.#examples[this.#selected];
+    this.tuning.hidden = this.#examples.length < 2 || !entry;
+    if (!entry || this.tuning.hidden) return;
+    if (this.tuning.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement) return;
+    const sign = Math.sign(entry.weight);
+    const onlyLike = sign > 0 && this.#examples.filter((other) => other.weight > 0).length === 1;
+    /** @param {number} to @param {string} text */
+    const side = (to, text) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          'aria-pressed': String(sign === to),
+          disabled: to < 0 && onlyLike,
+          title: to < 0 && onlyLike ? 'A search needs something to be like' : null,
+          onclick: () => this.actions.step(this.#changed({ weight: to * Math.abs(entry.weight) })),
+        },
+        text,
+      );
+    const weight = el('input', {
+      type: 'range', min: 0.1, max: 2, step: 0.1, value: Math.abs(entry.weight), 'aria-label': 'Weight of this example',
+    });
+    weight.addEventListener('input', () => this.#adjust({ weight: sign * Number(weight.value) }));
+    this.tuning.replaceChildren(
+      el('div', { class: 'segmented', role: 'group', 'aria-label': 'Direction' }, side(1, 'Like this'), side(-1, 'Less like')),
+      el('label', { class: 'weight' }, el('span', {}, 'Weight'), weight),
+    );
+  }
+}
+
+/**
+ * @param {string} symbol
+ * @param {string} title
+ * @param {string} text
+ */
+function stand(symbol, title, text) {
+  return el('div', { class: 'shown stand' }, icon(symbol), el('strong', {}, title), el('span', {}, text));
+}
+
+/**
+ * @param {Example} entry
+ * @returns {Promise<Node>}
+ */
+async function thumbnail(entry) {
+  if (entry.kind === 'id') {
+    const item = await find(entry.ref).catch(() => null);
+    return item ? picture(item, 'thumbnail_url') : icon('missing');
+  }
+  const address = entry.kind === 'upload' ? await uploadAddress(entry.ref) : null;
+  return address ? el('img', { src: address, alt: '', draggable: 'false' }) : icon(entry.kind === 'url' ? 'link' : 'missing');
+}
+
+/** @param {string} address */
+function hostOf(address) {
+  return URL.canParse(address) ? new URL(address).hostname : address;
+}

@@ -1,0 +1,311 @@
+/**
+ * The right-hand side: asks the server what the state asks, and shows the answer, or why not.
+ */
+
+import { listItems, search } from './api.js';
+import { announce, el, icon, plural } from './dom.js';
+import { remember } from './items.js';
+import { DEFAULT_K, MAX_K, filtered, question, toWhere } from './state.js';
+import { LostUpload, explain } from './trouble.js';
+import { getUpload } from './uploads.js';
+
+/** @typedef {import('./api.js').Answer} Answer */
+/** @typedef {import('./api.js').Item} Item */
+/** @typedef {import('./state.js').State} State */
+/** @typedef {import('./trouble.js').Remedy} Remedy */
+/** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, scroll: number}} Shown */
+/**
+ * @typedef {object} ResultActions
+ * @property {(remedy: Remedy) => void} mend
+ * @property {() => void} clearFilters
+ * @property {(k: number) => void} showMore
+ * @property {(total: number, answer: Answer | null) => void} answered
+ */
+
+const PAGE = 60;
+const PACE = 120;
+const REMEMBERED = 24;
+const POLL_EMPTY = 3000;
+
+const REMEDIES = /** @type {Record<Remedy, string>} */ ({
+  retry: 'Try again',
+  key: 'Enter a key',
+  browse: 'Choose another picture',
+  clear: 'Back to the catalog',
+});
+
+export class Results {
+  /** @type {string | null} the question that is answered or on its way */
+  #asked = null;
+  #sentAt = 0;
+  #busy = false;
+  #timer = 0;
+  #retry = 0;
+  #controller = new AbortController();
+  /** @type {State | null} */
+  #state = null;
+  /** @type {Map<string, Shown>} what was shown for recent questions, the newest last */
+  #past = new Map();
+  /** @type {Shown | null} */
+  #shown = null;
+
+  /**
+   * @param {{main: HTMLElement, status: HTMLElement, message: HTMLElement, more: HTMLButtonElement}} parts
+   * @param {import('./grid.js').Grid} grid
+   * @param {ResultActions} actions
+   */
+  constructor({ main, status, message, more }, grid, actions) {
+    this.main = main;
+    this.status = status;
+    this.message = message;
+    this.more = more;
+    this.grid = grid;
+    this.actions = actions;
+    more.addEventListener('click', () => this.#more());
+    const watcher = new IntersectionObserver(
+      ([entry]) => entry?.isIntersecting && this.#shown?.next && this.#more(),
+      { rootMargin: '800px' },
+    );
+    watcher.observe(more);
+    addEventListener('online', () => this.again());
+  }
+
+  /**
+   * @param {State} state
+   * @param {boolean} live whether more changes of the same gesture follow
+   */
+  ask(state, live) {
+    this.#state = state;
+    if (question(state) === this.#asked) return;
+    if (this.#shown) this.#shown.scroll = scrollY;
+    clearTimeout(this.#timer);
+    if (live) this.#timer = setTimeout(() => this.#paced(), Math.max(0, this.#sentAt + PACE - performance.now()));
+    else this.#send();
+  }
+
+  /** Ask the same again. */
+  again() {
+    this.#past.clear();
+    this.#send();
+  }
+
+  /** While a box is dragged, one question at a time: the newest goes out when the last is back. */
+  #paced() {
+    if (this.#busy && performance.now() - this.#sentAt < 1000) this.#timer = setTimeout(() => this.#paced(), 30);
+    else this.#send();
+  }
+
+  #send() {
+    const state = this.#state;
+    if (!state) return;
+    clearTimeout(this.#retry);
+    this.#controller.abort();
+    this.#controller = new AbortController();
+    this.#asked = question(state);
+    this.#sentAt = performance.now();
+    const past = this.#past.get(this.#asked);
+    if (past) return this.#show(past, state, true);
+    this.#wait();
+    const { signal } = this.#controller;
+    this.#busy = true;
+    (state.examples.length ? this.#search(state, signal) : this.#browse(state, signal))
+      .then((shown) => !signal.aborted && this.#show(shown, state, false))
+      .catch((error) => !signal.aborted && this.#fail(error))
+      .finally(() => {
+        if (!signal.aborted) this.#busy = false;
+      });
+  }
+
+  /**
+   * @param {State} state
+   * @param {AbortSignal} signal
+   * @returns {Promise<Shown>}
+   */
+  async #search(state, signal) {
+    /** @type {Blob[]} */
+    const uploads = [];
+    const examples = [];
+    for (const { kind, ref, weight, crop } of state.examples) {
+      const blob = kind === 'upload' ? await getUpload(ref) : null;
+      if (kind === 'upload' && !blob) throw new LostUpload();
+      const source = blob ? { upload: uploads.push(blob) - 1 } : { [kind]: ref };
+      examples.push({ ...source, weight, ...(crop ? { crop } : {}) });
+    }
+    const query = { examples, k: state.k, metric: state.metric, where: toWhere(state) };
+    const answer = await search(query, uploads, signal);
+    return { items: answer.hits, total: answer.total, next: null, answer, scroll: 0 };
+  }
+
+  /**
+   * @param {State} state
+   * @param {AbortSignal} signal
+   * @returns {Promise<Shown>}
+   */
+  async #browse(state, signal) {
+    const page = await listItems({ limit: PAGE, where: toWhere(state) }, signal);
+    return { ...page, answer: null, scroll: 0 };
+  }
+
+  /** @param {string} state */
+  #enter(state) {
+    this.main.dataset['state'] = state;
+    this.main.setAttribute('aria-busy', String(state === 'waiting'));
+  }
+
+  #wait() {
+    if (!this.grid.items.length) this.grid.showSkeleton(DEFAULT_K);
+    this.message.replaceChildren();
+    this.#enter('waiting');
+  }
+
+  /**
+   * @param {Shown} shown
+   * @param {State} state
+   * @param {boolean} again whether it was shown before: then where it was scrolled to comes back
+   */
+  #show(shown, state, again) {
+    this.#shown = shown;
+    const asked = question(state);
+    this.#past.delete(asked);
+    if (shown.items.length) this.#past.set(asked, shown);
+    const [oldest] = this.#past.keys();
+    if (oldest !== undefined && this.#past.size > REMEMBERED) this.#past.delete(oldest);
+    remember(shown.items);
+    this.message.replaceChildren();
+    this.#enter('answered');
+    this.grid.show(shown.items);
+    this.#showStatus(shown);
+    this.#showMore(shown, state);
+    if (!shown.items.length) this.#showNothing(state);
+    if (again) scrollTo(0, shown.scroll);
+    this.actions.answered(shown.total, shown.answer);
+  }
+
+  /** @param {Shown} shown */
+  #showStatus({ items, total, answer }) {
+    const count = answer
+      ? `${items.length.toLocaleString('en')} of ${total.toLocaleString('en')}`
+      : plural(total, 'picture');
+    const parts = [el('strong', {}, count)];
+    if (answer?.exact) {
+      parts.push(el('span', { title: 'Provably the true nearest neighbors: nothing was skipped' }, 'exact'));
+    }
+    if (answer) {
+      const { decode, encode, search: found, total: all } = answer.took_ms;
+      const split = `decode ${ms(decode)}, encode ${ms(encode)}, search ${ms(found)}`;
+      parts.push(el('span', { title: split }, ms(all)));
+    }
+    this.status.replaceChildren(...parts);
+    announce(answer ? plural(items.length, 'look-alike') : plural(total, 'picture'));
+  }
+
+  /**
+   * @param {Shown} shown
+   * @param {State} state
+   */
+  #showMore({ items, total, next, answer }, state) {
+    const canGrow = Boolean(answer) && items.length >= state.k && items.length < total && state.k < MAX_K;
+    this.more.hidden = !(next || canGrow);
+  }
+
+  async #more() {
+    const shown = this.#shown;
+    const state = this.#state;
+    if (!shown || !state || this.#busy || this.main.dataset['state'] !== 'answered') return;
+    if (shown.answer) return this.actions.showMore(Math.min(MAX_K, state.k * 2));
+    const { signal } = this.#controller;
+    this.#busy = true;
+    try {
+      const after = shown.next ?? undefined;
+      const page = await listItems({ limit: PAGE, after, where: toWhere(state) }, signal);
+      remember(page.items);
+      shown.items = [...shown.items, ...page.items];
+      shown.next = page.next;
+      this.grid.append(page.items);
+      this.#showMore(shown, state);
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error);
+    } finally {
+      if (!signal.aborted) this.#busy = false;
+    }
+  }
+
+  /** @param {State} state */
+  #showNothing(state) {
+    if (filtered(state).length) {
+      const clear = el('button', { class: 'button', type: 'button', onclick: this.actions.clearFilters }, 'Clear filters');
+      this.#say('filters', 'Nothing passes these filters', 'Take one away, or clear them all.', [clear]);
+      return;
+    }
+    if (state.examples.length) return this.#say('similar', 'Nothing to compare with', 'The catalog holds no other picture.', []);
+    this.#enter('empty');
+    this.#say('folder', 'Nothing here yet', 'Index a folder of pictures, or a CSV that points at some. This page shows them as they come.', [
+      command('kinlens index FOLDER'),
+    ]);
+    this.#retry = setTimeout(() => this.#send(), POLL_EMPTY);
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    const { title, text, remedies, wait, passing } = explain(error);
+    if (!passing || !this.grid.items.length) this.grid.show([]);
+    this.#enter(passing ? 'stale' : 'failed');
+    this.status.replaceChildren();
+    this.more.hidden = true;
+    const buttons = remedies.map((remedy, at) =>
+      el(
+        'button',
+        { class: at ? 'quiet-button' : 'button', type: 'button', onclick: () => this.#mend(remedy) },
+        REMEDIES[remedy],
+      ),
+    );
+    this.#say('trouble', title, text, buttons);
+    announce(`${title}. ${text}`);
+    this.#asked = null;
+    if (wait !== null) this.#countDown(wait);
+    if (remedies[0] === 'key') this.actions.mend('key');
+  }
+
+  /** @param {Remedy} remedy */
+  #mend(remedy) {
+    if (remedy === 'retry') this.#send();
+    else this.actions.mend(remedy);
+  }
+
+  /** @param {number} seconds */
+  #countDown(seconds) {
+    const note = el('p', { class: 'countdown' }, `Trying again in ${seconds} s`);
+    this.message.querySelector('.countdown')?.remove();
+    this.message.append(note);
+    this.#retry = setTimeout(() => (seconds > 1 ? this.#countDown(seconds - 1) : this.#send()), 1000);
+  }
+
+  /**
+   * @param {string} symbol
+   * @param {string} title
+   * @param {string} text
+   * @param {HTMLElement[]} actions
+   */
+  #say(symbol, title, text, actions) {
+    this.message.replaceChildren(
+      icon(symbol),
+      el('h2', {}, title),
+      el('p', {}, text),
+      ...(actions.length ? [el('div', { class: 'remedies' }, ...actions)] : []),
+    );
+  }
+}
+
+/** @param {number} value */
+function ms(value) {
+  return value >= 9.5 ? `${Math.round(value).toLocaleString('en')} ms` : `${value.toFixed(1)} ms`;
+}
+
+/** @param {string} text a line for the shell, to be copied */
+function command(text) {
+  const copy = el('button', { class: 'icon-button', type: 'button', 'aria-label': 'Copy the command' }, icon('copy'));
+  copy.addEventListener('click', () => {
+    void navigator.clipboard.writeText(text).then(() => announce('Copied'));
+  });
+  return el('div', { class: 'command' }, el('code', {}, text), copy);
+}
