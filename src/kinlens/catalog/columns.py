@@ -38,9 +38,9 @@ class Column:
     def element_counts(self, mask: Mask) -> npt.NDArray[np.intp]:
         """The same, but a list counts for each of its elements instead of as a whole."""
         counts = self.counts(mask)
-        owners, elements = self.dictionary.lists()
+        owners, elements = self.dictionary.elements()
         counts += np.bincount(elements, counts[owners], len(counts)).astype(np.intp)
-        counts[owners] = 0
+        counts[self.dictionary.lists] = 0
         return counts
 
 

@@ -24,11 +24,17 @@ class Dictionary:
     """Values of one field and their numbers, which never change. Only grows.
 
     A list is a value too, made of values: the numbers of its elements are kept beside it.
+
+    Attributes
+    ----------
+    values : by number; a list as a tuple
+    lists : the numbers of the values that are lists
     """
 
     def __init__(self) -> None:
         self.values: list[Scalar | tuple[str, ...] | None] = [None, None, False, True]
         self._known: dict[Any, int] = {}
+        self.lists: list[int] = []
         self._owners: list[int] = []
         self._elements: list[int] = []
         self._numbers = np.full(4, np.nan)
@@ -47,7 +53,7 @@ class Dictionary:
         found = self._known.get(key)
         return self._learn(key) if found is None else found
 
-    def lists(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    def elements(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Number of the list, number of the element: for each distinct element of each list."""
         return np.array(self._owners, np.intp), np.array(self._elements, np.intp)
 
@@ -67,13 +73,15 @@ class Dictionary:
             return holds
         holds = self._one_of(test) if isinstance(test, OneOf) else self._compare(test)
         if self._owners:
-            owners, elements = self.lists()
+            owners, elements = self.elements()
             holds[owners[holds[elements]]] = True
         return holds
 
     def _learn(self, key: Any) -> int:
         members = [self.code(element) for element in key] if isinstance(key, tuple) else []
         number = len(self.values)
+        if isinstance(key, tuple):
+            self.lists.append(number)
         self._known[key] = number
         self.values.append(key)
         if isinstance(key, int) and abs(key) > _LARGEST_EXACT:

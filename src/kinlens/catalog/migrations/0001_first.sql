@@ -35,9 +35,6 @@ CREATE INDEX items_by_revision ON items (revision);
 -- Only pictures that Kinlens keeps itself are ever looked up by reference.
 CREATE INDEX items_by_copy ON items (picture) WHERE substr(picture, 1, 5) = 'copy:';
 
--- To see whether a copy of a picture is still needed.
-CREATE INDEX items_by_copy ON items (picture) WHERE picture >= 'copy:' AND picture < 'copy;';
-
 -- float32, little-endian. The key starts with the row, because deleting an item looks it up.
 CREATE TABLE vectors (
     row INTEGER NOT NULL REFERENCES items ON DELETE CASCADE,
