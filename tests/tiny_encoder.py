@@ -1,4 +1,4 @@
-"""An encoder small enough for tests: the mean color of each part of a picture, in a real network."""
+"""A real network, small enough for tests: it looks at the mean color of each part of a picture."""
 
 from __future__ import annotations
 

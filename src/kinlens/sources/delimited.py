@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -164,7 +165,10 @@ class _Kind:
 def _is_number(cell: str) -> bool:
     if not _NUMBER.fullmatch(cell):
         return False
-    return abs(float(cell)) <= MAX_INTEGER or not cell.strip("+- \t").isdigit()
+    digits = cell.strip().lstrip("+-")
+    if digits.isdigit():
+        return len(digits) < 20 and int(digits) <= MAX_INTEGER
+    return math.isfinite(float(cell))
 
 
 def _to_number(cell: str) -> Value:

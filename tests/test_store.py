@@ -1,0 +1,85 @@
+"""Copies of pictures: whole or not at all, and never the user's own files."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from kinlens.errors import CatalogError, CatalogFull, PictureGone
+from kinlens.store import PictureStore, content_hash, path_reference
+
+
+def test_a_copy_is_named_by_its_content_and_reads_back(tmp_path: Path):
+    store = PictureStore(tmp_path / "pictures")
+    reference = store.put(b"bytes")
+    digest = hashlib.sha256(b"bytes").hexdigest()
+    assert reference == f"copy:{digest}"
+    assert store.read(reference) == b"bytes"
+    assert store.locate(reference) == tmp_path / "pictures" / digest[:2] / digest
+    assert store.put(b"bytes") == reference
+    assert list(store.copies()) == [reference]
+
+
+def test_a_file_stays_where_it_is_and_is_never_removed(tmp_path: Path):
+    file = tmp_path / "mine.jpg"
+    file.write_bytes(b"mine")
+    store = PictureStore(tmp_path / "pictures")
+    reference = path_reference(file)
+    assert store.read(reference) == b"mine"
+    store.remove([reference, "copy:" + "0" * 64])
+    assert file.exists()
+    file.unlink()
+    with pytest.raises(PictureGone, match=r"mine\.jpg has gone"):
+        store.read(reference)
+
+
+def test_removing_a_copy_leaves_the_others(tmp_path: Path):
+    store = PictureStore(tmp_path)
+    first, second = store.put(b"1"), store.put(b"2")
+    store.remove([first])
+    assert list(store.copies()) == [second]
+    assert not store.has(first)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(errno.ENOSPC, CatalogFull), (errno.EACCES, CatalogError)]
+)
+def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, code, expected):
+    store = PictureStore(tmp_path)
+
+    def fail(handle: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(expected, match="picture cop"):
+        store.put(b"data")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_many_threads_may_keep_the_same_copy(tmp_path: Path):
+    store = PictureStore(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        references = set(pool.map(lambda _: store.put(b"x" * 100_000), range(50)))
+    assert references == {"copy:" + content_hash(b"x" * 100_000)}
+    assert store.read(references.pop()) == b"x" * 100_000
+
+
+def test_the_lock_keeps_others_out(tmp_path: Path):
+    store, inside = PictureStore(tmp_path), threading.Event()
+    other = threading.Thread(target=lambda: _enter(PictureStore(tmp_path), inside))
+    with store.locked():
+        other.start()
+        assert not inside.wait(0.2)
+    other.join()
+    assert inside.is_set()
+
+
+def _enter(store: PictureStore, inside: threading.Event) -> None:
+    with store.locked():
+        inside.set()
