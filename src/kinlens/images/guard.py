@@ -80,6 +80,9 @@ class GuardedPool:
             worker = slot = self._usable(slot)
             return worker.decode(request, data)
         finally:
+            if slot is not None and not slot.is_usable():
+                self._drop(slot)
+                slot = None
             self._slots.put(slot)
 
     def _usable(self, worker: Worker | None) -> Worker:

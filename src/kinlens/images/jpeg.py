@@ -12,6 +12,9 @@ import simplejpeg
 
 from kinlens.errors import BrokenPicture, UnsupportedPicture
 
+UNUSUAL = "unusual"
+"""Space of a JPEG that only Pillow may be able to read, such as one of odd sampling factors."""
+
 MAX_SEGMENTS = 2000
 _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
@@ -31,7 +34,7 @@ class JpegHeader:
     ----------
     width, height : as stored, not upright
     orientation : of EXIF, 1 to 8
-    space : "RGB", "YCbCr", "Gray", "CMYK" or "YCCK"
+    space : "RGB", "YCbCr", "Gray", "CMYK", "YCCK" or `UNUSUAL`, of which no size is known
     scans : at least how often a decoder passes over the picture
     profile : the embedded ICC profile, b"" for none
     """
@@ -44,6 +47,9 @@ class JpegHeader:
     profile: bytes
 
 
+_UNUSUAL_HEADER = JpegHeader(0, 0, 1, UNUSUAL, 0, b"")
+
+
 def read_header(data: bytes) -> JpegHeader:
     """Look at a JPEG without decoding it.
 
@@ -54,7 +60,11 @@ def read_header(data: bytes) -> JpegHeader:
     """
     try:
         height, width, space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except KeyError:  # simplejpeg has no name for what libjpeg found
+        return _UNUSUAL_HEADER
     except ValueError as error:
+        if "Could not determine" in str(error):
+            return _UNUSUAL_HEADER
         raise _translated(error) from error
     orientation, profile = _applications(data)
     scans = data.count(b"\xff\xda")

@@ -115,6 +115,8 @@ class PictureLoader:
 
     def _load_jpeg(self, data: bytes, min_side: int | None, crop: Crop | None) -> Picture:
         header = jpeg.read_header(data)
+        if header.space == jpeg.UNUSUAL:
+            return self._guarded("jpeg", data, min_side, crop)
         width, height = header.width, header.height
         check_pixels(width, height, self._limits.max_pixels)
         if (

@@ -147,7 +147,8 @@ class Worker:
         except (EOFError, OSError, ValueError, KeyError) as error:
             if expired.is_set():
                 raise BrokenPicture(
-                    f"The decoder hung on this picture and was stopped after {seconds:g} s."
+                    f"Decoding took longer than {seconds:g} s (decode_timeout) and was stopped: "
+                    "the picture is made to be slow, or the machine is."
                 ) from None
             raise WorkerDied(self._fate()) from error
         finally:

@@ -12,11 +12,13 @@ from PIL import Image, ImageCms, UnidentifiedImageError, features
 from kinlens.errors import BrokenPicture, PictureError, UnsupportedPicture
 from kinlens.images import jpeg
 from kinlens.images.geometry import crop_box, is_turned, shrink_factor
+from kinlens.images.headers import largest_inside
 from kinlens.images.limits import check_pixels
 from kinlens.images.profiles import needs_conversion
 from kinlens.images.protocol import Decoded, Request
 
 _PILLOW_NAMES = {
+    "jpeg": "JPEG",
     "png": "PNG",
     "gif": "GIF",
     "webp": "WEBP",
@@ -38,18 +40,21 @@ def decode(request: Request, data: bytes) -> Decoded:
     """
     try:
         image, size = (_open_jpeg if request.kind == "jpeg" else _open)(request, data)
-    except PictureError:
+    except (PictureError, MemoryError):
         raise
-    except MemoryError as error:
-        raise BrokenPicture(
-            f"Decoding this {request.kind.upper()} took more memory than a picture may."
-        ) from error
-    except Exception as error:  # decoders raise anything; the pool's caller sees it as this
+    except Exception as error:  # decoders raise anything
+        _blame_size(request, data)
         raise BrokenPicture(_reason(request.kind, error)) from error
     left, top, right, bottom = crop_box(*image.size, request.crop)
     if (right - left, bottom - top) != image.size:
         image = image.crop((left, top, right, bottom))
     return Decoded(image.width, image.height, *size, image.tobytes())
+
+
+def _blame_size(request: Request, data: bytes) -> None:
+    """Name our limit where a library refused a large size by one of its own."""
+    if request.kind in ("heic", "avif") and (size := largest_inside(data)):
+        check_pixels(*size, request.max_pixels)
 
 
 def _reason(kind: str, error: Exception) -> str:
@@ -61,6 +66,8 @@ def _reason(kind: str, error: Exception) -> str:
 
 def _open_jpeg(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     header = jpeg.read_header(data)
+    if header.space == jpeg.UNUSUAL:
+        return _open(request, data)
     check_pixels(header.width, header.height, request.max_pixels)
     turned = is_turned(header.orientation)
     size = (header.height, header.width) if turned else (header.width, header.height)

@@ -9,7 +9,7 @@ from io import FileIO
 from pathlib import Path
 from typing import cast
 
-from kinlens.errors import PictureError
+from kinlens.errors import BrokenPicture, PictureError
 from kinlens.images.protocol import (
     HEAD,
     READY,
@@ -60,9 +60,17 @@ def _serve(decode: Decode, incoming: Stream, outgoing: Stream) -> None:
         decoded = decode(request, data)
     except PictureError as error:
         send(outgoing, refusal_of(error), b"")
+    except MemoryError:
+        send(outgoing, refusal_of(_too_much(request)), b"")
     else:
         send(outgoing, answer_of(decoded), decoded.pixels)
     _end_after(0)
+
+
+def _too_much(request: Request) -> PictureError:
+    return BrokenPicture(
+        f"Decoding this {request.kind.upper()} took more memory than a picture may; scale it down."
+    )
 
 
 def _end_after(seconds: float) -> None:
