@@ -39,11 +39,11 @@ class Plan:
     weight_decay: float = 0.05
     warmup: float = 0.04
     average_decay: float = 0.998
-    relation_weight: float = 3.0
-    class_weight: float = 0.25
+    relation_weight: float = 6.0
+    class_weight: float = 0.2
     label_smoothing: float = 0.1
     epoch_views: dict[str, int] = field(
-        default_factory=lambda: {"clothing": 7000, "objects": 5000, "tiny": 8000}
+        default_factory=lambda: {"clothing": 6500, "objects": 6500, "tiny": 11000}
     )
     sizes: tuple[tuple[float, int], ...] = ((0.25, 64), (0.78, 96), (1.0, RECIPE.size))
     """Input side up to each part of the run: small and quick first, the real size last."""

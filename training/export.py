@@ -3,7 +3,8 @@
     python training/export.py --data ../shared/data --checkpoint /tmp/mini/checkpoint.pt \
         --bundle src/kinlens/encoders/bundled/kinlens-mini
 
-Export fails if ONNX Runtime and torch disagree. Weights are stored as float16 and cast to float32
+Export fails if ONNX Runtime and torch disagree, or any installed runtime doesn't reproduce the
+reference run. Weights are stored as float16 and cast to float32
 when the model is loaded: half the file, and the reference is what ships, so nothing drifts.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +33,7 @@ from teacher import unit
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from kinlens.encoders.bundle import write_bundle
 from kinlens.preprocess import Recipe
 from kinlens.types import Pixels
 
@@ -108,7 +111,7 @@ def store_halves(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
-def golden_inputs(data: Path) -> Pixels:
+def golden_images(data: Path) -> Pixels:
     """Eight small pictures, uint8 (8, 96, 72, 3): drawn ones and CC0 photos of clothes."""
     rng = np.random.default_rng(7)
     small = Recipe(96, "stretch", (0, 0, 0), (1, 1, 1))
@@ -145,13 +148,8 @@ def check_agreement(
     return vectors
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Readable JSON with a final newline."""
-    path.write_text(json.dumps(content, indent=2) + "\n")
-
-
 def main() -> None:
-    """Export, check, measure, and write the card."""
+    """Export, check, measure, and write the bundle."""
     parser = argparse.ArgumentParser(description="make the bundle of kinlens-mini")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -162,15 +160,20 @@ def main() -> None:
     recipe = replace(RECIPE, size=options.size)
     checkpoint = torch.load(options.checkpoint, weights_only=True)
     network = network_of(checkpoint)
-    options.bundle.mkdir(parents=True, exist_ok=True)
-    model = options.bundle / "model.onnx"
-    write_onnx(network, recipe.size, model)
-    inputs = golden_inputs(options.data)
-    outputs = check_agreement(network, model, recipe, list(inputs))
-    np.savez_compressed(options.bundle / "golden.npz", inputs=inputs, outputs=outputs)
-    write_json(options.bundle / "recipe.json", recipe.to_dict())
-    metrics = Evaluation(options.data, recipe).all(onnx_embedder(model, recipe))
-    write_json(options.bundle / "card.json", card(checkpoint, options.version, metrics))
+    images = golden_images(options.data)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.onnx"
+        write_onnx(network, recipe.size, model)
+        vectors = check_agreement(network, model, recipe, list(images))
+        metrics = Evaluation(options.data, recipe).all(onnx_embedder(model, recipe))
+        write_bundle(
+            options.bundle,
+            onnx=model.read_bytes(),
+            recipe=recipe,
+            images=images,
+            vectors=vectors,
+            card=card(checkpoint, options.version, metrics),
+        )
     print(json.dumps(metrics, indent=2))
 
 

@@ -26,7 +26,7 @@ from kinlens.types import Pixels
 VIEW_SIZE = 144
 """Side of a stored view; training cuts its inputs of 128 and below out of it."""
 
-VIEWS = {"clothing": 6, "objects": 4, "tiny": 2}
+VIEWS = {"clothing": 10, "objects": 5, "tiny": 3}
 TEACHER_SIZES = {"clothing": 224, "objects": 224, "tiny": 160}
 BATCH = 32
 SEED = 20261121
