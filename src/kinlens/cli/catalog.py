@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -40,8 +40,16 @@ def list_items(
     if json:
         common.print_json({"items": [asdict(item) for item in found], "total": total})
         return
-    columns = {"id": "left", "size": "right", "metadata": "left"}
-    rows = [(item.id, f"{item.width}x{item.height}", common.brief(item.metadata)) for item in found]
+    columns = {"id": "left", "size": "right", "title": "left", "metadata": "left"}
+    rows = [
+        (
+            item.id,
+            f"{item.width}x{item.height}",
+            common.title("", item.metadata),
+            common.brief(item.metadata),
+        )
+        for item in found
+    ]
     common.table(columns, rows)
     common.console().print(f"\n{len(found):,} of {total:,}", style="dim")
 
@@ -104,11 +112,8 @@ def ledger(
     data: common.Data = None,
 ) -> None:
     """Show what became of each picture, and why."""
-    wanted = "failed" if failed else state
-    if wanted not in (None, *get_args(State)):
-        raise InvalidInput(f"A state is one of {', '.join(get_args(State))}; got {wanted!r}.")
     with common.open_catalog(data) as service:
-        rows = list(service.ledger(wanted, limit=limit))
+        rows = list(service.ledger(_state("failed" if failed else state), limit=limit))
     if json:
         common.print_json([asdict(row) for row in rows])
         return
@@ -118,6 +123,12 @@ def ledger(
     columns = {"when": "left", "state": "left", "id": "left", "reason": "left"}
     shown = [(_when(row.at), row.state, row.id, row.reason) for row in rows]
     common.table(columns, shown)
+
+
+def _state(name: str | None) -> State | None:
+    if name not in (None, *get_args(State)):
+        raise InvalidInput(f"A state is one of {', '.join(get_args(State))}; got {name!r}.")
+    return cast("State", name) if name else None
 
 
 def stats(json: common.Json = False, data: common.Data = None) -> None:

@@ -49,6 +49,10 @@ WhereOption = Annotated[
 ]
 
 _COMPARISON = re.compile(r"^(?P<field>[^=<>!]+)(?P<sign>!=|<=|>=|=|<|>)(?P<value>.*)$", re.DOTALL)
+_TITLES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (r"^(title|name)$", r"(name|title)$", r"^(label|caption)$")
+]
 _OPERATORS = {"!=": "$ne", "<=": "$lte", ">=": "$gte", "<": "$lt", ">": "$gt", "=": "$eq"}
 
 
@@ -151,9 +155,22 @@ def console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False)
 
 
-def brief(metadata: Metadata, limit: int = 4) -> str:
-    """The first few metadata values, for a table's cell."""
-    shown = [f"{name} {show(value)}" for name, value in metadata.items() if value not in (None, "")]
+def title(item_id: str, metadata: Metadata) -> str:
+    """What a person would call the item: its title or name where it has one, by the page's rule."""
+    for pattern in _TITLES:
+        for name, value in metadata.items():
+            if isinstance(value, str) and value and pattern.search(name):
+                return value
+    return item_id
+
+
+def brief(metadata: Metadata, limit: int = 5) -> str:
+    """The first few metadata values besides the title, for a table's cell."""
+    shown = [
+        show(value)
+        for name, value in metadata.items()
+        if value not in (None, "") and value != title("", metadata)
+    ]
     return " · ".join(shown[:limit])
 
 

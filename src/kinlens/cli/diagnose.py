@@ -1,4 +1,4 @@
-"""`kinlens doctor`: what is installed, what the CPU can do, whether encoder and catalog are sound."""
+"""`kinlens doctor`: what is installed, and whether machine, encoder and catalog are sound."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinlens.config import Settings, load_settings, usable_cores
 from kinlens.errors import KinlensError
 
 if TYPE_CHECKING:
-    from kinlens.encoders.base import Encoder
+    from kinlens.encoders.network import NetworkEncoder
 
 PACKAGES = (
     "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pillow-heif",
@@ -116,14 +116,14 @@ def _encoder(settings: Settings) -> dict[str, Any]:
         "name": encoder.identity.name,
         "fingerprint": encoder.identity.fingerprint,
         "dim": encoder.identity.dim,
-        "runtime": type(encoder).__name__,
+        "runtime": f"{encoder.runtime}, {encoder.precision}",
         "load_seconds": round(loaded, 2),
         "one_picture_ms": round(_pace(encoder, 1) * 1000, 1),
         "pictures_per_second": round(1 / _pace(encoder, 32), 1),
     }
 
 
-def _pace(encoder: Encoder, batch: int) -> float:
+def _pace(encoder: NetworkEncoder, batch: int) -> float:
     """Seconds a picture, the best of three rounds after a warm-up."""
     side = encoder.recipe.size
     images = list(np.random.default_rng(0).integers(0, 256, (batch, side, side, 3), np.uint8))

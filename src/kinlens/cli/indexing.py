@@ -102,10 +102,9 @@ def run(
     json: bool,
 ) -> None:
     """Index a source with a progress bar, and print the report."""
-    from kinlens.wiring import open_search
-
     from kinlens.ingest import index as run_index
     from kinlens.sources import SourceOptions, open_source
+    from kinlens.wiring import open_search
 
     # Before the catalog is made: a mistyped source leaves no empty folder behind.
     opened = open_source(source, SourceOptions(**options)) if source is not None else None
@@ -128,6 +127,10 @@ def reencode(
         str, typer.Option("--encoder", "-e", help="The encoder to move to.", show_default=False)
     ],
     data: common.Data = None,
+    drop_failed: Annotated[
+        bool, typer.Option("--drop-failed", help="Delete items whose pictures can't be read.")
+    ] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait while an indexer is at work.")] = False,
     json: common.Json = False,
 ) -> None:
     """Encode the whole catalog with another encoder, then switch to it at once."""
@@ -136,7 +139,13 @@ def reencode(
 
     folder = load_settings({"data": data}).data
     with _bar(enabled=not json) as progress:
-        report = run_reencode(folder, encoder, progress=progress)
+        report = run_reencode(
+            folder,
+            encoder,
+            drop_failed=drop_failed,
+            wait=float("inf") if wait else 0.0,
+            progress=progress,
+        )
     _finish(report, folder, json=json)
 
 

@@ -118,17 +118,32 @@ def _print(answer: Answer) -> None:
         common.console().print("Nothing matches. The filter leaves no items, or none are indexed.")
         return
     rows = [
-        (str(rank), hit.id, f"{hit.score:.3f}", f"{hit.distance:.3f}", common.brief(hit.metadata))
+        (
+            str(rank),
+            hit.id,
+            f"{hit.score:.3f}",
+            f"{hit.distance:.3f}",
+            common.title("", hit.metadata),
+            common.brief(hit.metadata),
+        )
         for rank, hit in enumerate(answer.hits, 1)
     ]
-    columns = {"": "right", "id": "left", "score": "right", "distance": "right", "metadata": "left"}
+    columns = {
+        "": "right",
+        "id": "left",
+        "score": "right",
+        "distance": "right",
+        "title": "left",
+        "metadata": "left",
+    }
     common.table(columns, rows)
     for field, counts in answer.facets.items():
         values = ", ".join(f"{common.show(entry.value)} {entry.count}" for entry in counts[:12])
         common.console().print(f"\n{field}: {values}", markup=False)
     took = answer.took
     common.console().print(
-        f"\n{len(answer.hits)} of {answer.total:,} · {'exact' if answer.exact else 'approximate'} · "
+        f"\n{len(answer.hits)} of {answer.total:,} · "
+        f"{'exact' if answer.exact else 'approximate'} · "
         f"decode {took.decode:.1f} ms, encode {took.encode:.1f} ms, search {took.search:.1f} ms",
         style="dim",
     )
@@ -140,7 +155,7 @@ def _sheet(service: Search, query: Query, answer: Answer, save: Path | None, *, 
     tiles = []
     for hit in answer.hits:
         thumbnail, _ = service.thumbnail(hit.id)
-        title = str(hit.metadata.get("title") or hit.metadata.get("name") or hit.id)
+        title = common.title(hit.id, hit.metadata)
         tiles.append(Tile(thumbnail, title, f"{query.metric} distance {hit.distance:.3f}"))
     path = save or Path(tempfile.mkdtemp(prefix="kinlens-")) / "look-alikes.png"
     try:

@@ -65,6 +65,7 @@ def demo(
 
 def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
     from kinlens.http.serve import serve as run_server
+    from kinlens.wiring import open_search
 
     settings = load_settings(overrides)
 
@@ -75,4 +76,5 @@ def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
         if browse:
             typer.launch(address)
 
-    run_server(settings, allow_open=allow_open, on_ready=ready)
+    with open_search(settings=settings) as service:
+        run_server(service, settings, allow_open=allow_open, on_ready=ready)
