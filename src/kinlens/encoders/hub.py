@@ -77,6 +77,7 @@ def fetch_bundle(reference: HubReference) -> Bundle:
 
 def _download(reference: HubReference, file: str) -> Path:
     try:
+        from httpx2 import HTTPError  # noqa: PLC0415 - what huggingface_hub lets through
         from huggingface_hub import hf_hub_download  # noqa: PLC0415 - optional, and slow to import
         from huggingface_hub.errors import (  # noqa: PLC0415
             EntryNotFoundError,
@@ -97,7 +98,7 @@ def _download(reference: HubReference, file: str) -> Path:
             f"{repo} {' '.join(FILES)} --revision {revision} --local-dir FOLDER`, copy FOLDER here "
             "and name it as the encoder; or set HF_ENDPOINT to a mirror."
         ) from error
-    except (OSError, ValueError, EntryNotFoundError) as error:
+    except (OSError, ValueError, HTTPError, EntryNotFoundError) as error:
         reason = str(error).strip().splitlines()
         raise ModelUnavailable(
             f"{file} of {repo} at {revision} can't be had from the Hub: "
