@@ -136,7 +136,8 @@ def _unit(values: object, dim: int) -> Vectors:
         vector = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"A vector is a list of {dim} numbers; {error}.") from error
-    length = float(np.linalg.norm(vector)) if vector.shape == (dim,) else 0.0
+    with np.errstate(over="ignore"):  # an infinite length is told of below
+        length = float(np.linalg.norm(vector)) if vector.shape == (dim,) else 0.0
     if not np.isfinite(length) or length == 0:
         raise InvalidInput(
             f"A vector for this catalog's encoder is {dim} finite numbers, not all 0; got shape "
