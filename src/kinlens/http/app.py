@@ -14,7 +14,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from kinlens.config import Settings
-from kinlens.errors import KinlensError
 from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
 from kinlens.http.headers import Named
@@ -136,10 +135,11 @@ async def _warm(app: FastAPI, context: Context) -> None:
     """Load the matrix and run the network once, so that the first client doesn't wait for it."""
     try:
         await context.readers.run(_exercise, context.search)
-        app.state.warm = "ok"
-    except KinlensError as error:
-        log.error("The first search failed: %s", error)
+    except Exception as error:  # /readyz tells of it for as long as the server runs
+        log.exception("The first search failed")
         app.state.warm = type(error).__name__
+    else:
+        app.state.warm = "ok"
 
 
 def _exercise(service: Search) -> None:
