@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +18,8 @@ class NaiveCatalog:
         self.items: dict[str, tuple[Item, Vectors]] = {}
 
     def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
-        self.items.update({item.id: (item, vector) for item, vector in zip(items, vectors)})
+        for item, vector in zip(items, vectors, strict=True):
+            self.items[item.id] = item, vector
 
     def update_metadata(self, items: Sequence[Item]) -> None:
         self.items.update({item.id: (item, self.items[item.id][1]) for item in items})
@@ -55,7 +55,3 @@ class NaiveCatalog:
 def facet_counts(found: Sequence[FacetCount]) -> Mapping[tuple[str, object], int]:
     """As `NaiveCatalog.facet` gives them."""
     return {(filters.kind(one.value), one.value): one.count for one in found}
-
-
-def renamed(item: Item, **changes: object) -> Item:
-    return replace(item, **changes)

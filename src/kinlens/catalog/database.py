@@ -89,8 +89,8 @@ class Database:
     def _bring_up_to_date(self) -> None:
         with translated(self.path), self._connection() as connection:
             schema.check_ours(connection, str(self.path))
+            _make_log(connection, time.monotonic() + self._timeout)
             if not schema.is_current(connection):
-                _make_log(connection, time.monotonic() + self._timeout)
                 with self._writing(connection):
                     schema.migrate(connection)
 
@@ -157,7 +157,8 @@ def _make_log(connection: sqlite3.Connection, deadline: float) -> None:
     """Switch to WAL; SQLite doesn't wait by itself for another process that does the same."""
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
