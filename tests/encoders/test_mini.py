@@ -1,0 +1,84 @@
+"""Tests of kinlens-mini, the encoder that ships: its files, its numbers, what it finds alike."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from encoders import networks
+from kinlens.config import DEFAULT_ENCODER
+from kinlens.encoders import NetworkEncoder, installed_runtimes, list_models, open_encoder
+from kinlens.types import Pixels
+
+ROW = next(row for row in list_models() if row.name == DEFAULT_ENCODER)
+LIMIT = 12_000_000
+
+
+@pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
+def mini(request: pytest.FixtureRequest) -> NetworkEncoder:
+    if request.param not in installed_runtimes():
+        pytest.skip(f"{request.param} isn't installed")
+    return open_encoder(DEFAULT_ENCODER, runtime=request.param)
+
+
+def pixels(source: Path | io.BytesIO) -> Pixels:
+    return np.asarray(Image.open(source).convert("RGB"))
+
+
+def test_row_says_what_the_bundle_is(mini: NetworkEncoder) -> None:
+    bundle = ROW.read()
+    assert bundle.card["license"] == ROW.license
+    assert (mini.identity.name, mini.identity.dim) == (ROW.name, ROW.dim)
+    assert mini.recipe.size == ROW.size
+    assert mini.identity.fingerprint == bundle.network.fingerprint
+
+
+def test_it_is_small_and_says_where_it_comes_from() -> None:
+    bundle = ROW.read()
+    assert len(bundle.network.onnx) < LIMIT
+    assert "ImageNet" in str(bundle.card)
+    assert bundle.card["metrics"]
+
+
+def test_it_reproduces_its_golden_numbers(mini: NetworkEncoder) -> None:
+    golden = ROW.read().golden
+    least = 0.9999 if mini.precision == "float32" else 0.99
+    together = mini.encode_images(list(golden.images))
+    assert np.sum(together * golden.vectors, axis=1).min() > least
+    assert golden.check(mini) > least
+
+
+@pytest.mark.parametrize("count", [2, 5, 13, 33])
+def test_a_batch_gives_what_singles_give(mini: NetworkEncoder, count: int) -> None:
+    images = networks.pictures(count, height=90, width=70)
+    singles = np.concatenate([mini.encode_images([image]) for image in images])
+    tolerance = 1e-5 if mini.precision == "float32" else 2e-2
+    np.testing.assert_allclose(mini.encode_images(images), singles, atol=tolerance)
+
+
+def test_a_smaller_darker_copy_is_the_nearest(
+    mini: NetworkEncoder, make_picture: Callable[..., bytes]
+) -> None:
+    images = [pixels(io.BytesIO(make_picture(300, 400, seed=seed))) for seed in range(12)]
+    copies = [(image[::2, ::2] * 0.95).astype(np.uint8) for image in images]
+    similarity = mini.encode_images(copies) @ mini.encode_images(images).T
+    np.testing.assert_array_equal(similarity.argmax(axis=1), np.arange(12))
+
+
+def test_things_of_a_kind_are_alike(mini: NetworkEncoder, shared_data: Path) -> None:
+    kinds = ("Motorbikes", "airplanes", "watch", "sunflower", "grand_piano")
+    images, classes = [], []
+    for number, kind in enumerate(kinds):
+        for path in sorted((shared_data / "objects" / kind).iterdir())[:8]:
+            images.append(pixels(path))
+            classes.append(number)
+    vectors = mini.encode_images(images)
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -1)
+    found = np.asarray(classes)[similarity.argmax(axis=1)]
+    assert np.mean(found == classes) > 0.7
