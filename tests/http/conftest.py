@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from http_door import COUNT, Door, Doors, new_items, open_tiny
 
+from http_door import COUNT, Door, Doors, new_items, open_tiny
 from kinlens.config import Settings
 from kinlens.http.keys import KeyStore
 from kinlens.http.serve import Server

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import httpx
 import pytest
-from http_door import Door, Doors, bearer, item_id, problem
 
+from http_door import Door, Doors, bearer, item_id, problem
 from kinlens.http.keys import KeyStore
 from kinlens.search import Search
 

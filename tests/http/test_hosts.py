@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from http_door import Doors, bearer, problem
 from starlette.datastructures import Headers
 
+from http_door import Doors, bearer, problem
 from kinlens.config import Settings
 from kinlens.errors import PermissionDenied
 from kinlens.http.hosts import Hosts, is_loopback
@@ -33,7 +33,7 @@ def test_the_public_name_is_known() -> None:
 
 
 def test_an_open_server_on_all_addresses_knows_addresses_but_not_names() -> None:
-    hosts = Hosts(Settings(host="0.0.0.0"))
+    hosts = Hosts(Settings(host="0.0.0.0"))  # noqa: S104
     hosts.check_host("192.168.1.7:7700")
     hosts.check_host("localhost")
     with pytest.raises(PermissionDenied):
@@ -80,7 +80,7 @@ def test_a_star_lets_any_page_read_but_not_write() -> None:
         ("127.1.2.3", True),
         ("::1", True),
         ("localhost", True),
-        ("0.0.0.0", False),
+        ("0.0.0.0", False),  # noqa: S104
         ("::", False),
         ("192.168.0.1", False),
         ("no-such-host.invalid", False),

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from http_door import Door, Doors, bearer, item_id, problem
 from starlette.types import Message, Receive, Scope, Send
 
+from http_door import Door, Doors, bearer, item_id, problem
 from kinlens.errors import Overloaded, RateLimited
 from kinlens.http import limits
 from kinlens.http.limits import BodyLimit, RateLimits, network_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from http_door import problem
 
+from http_door import problem
 from kinlens.http.page import FOLDER
 
 

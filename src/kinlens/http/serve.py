@@ -65,8 +65,9 @@ class Server:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
+        self.app = create_app(search, settings, self._keys)
         config = uvicorn.Config(
-            create_app(search, settings, self._keys),
+            self.app,
             http=GuardedProtocol,
             ws="none",
             log_config=None,

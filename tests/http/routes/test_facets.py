@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import httpx
-from http_door import COUNT, DIM, problem
 
+from http_door import COUNT, DIM, problem
 from kinlens.http.answers import FacetsAnswer, FieldsAnswer, StatsAnswer
 
 

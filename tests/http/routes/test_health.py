@@ -4,9 +4,9 @@ import time
 
 import httpx
 import pytest
-from http_door import COUNT, Doors, problem
 from prometheus_client.parser import text_string_to_metric_families
 
+from http_door import COUNT, Doors, problem
 from kinlens.http.routes import health
 from kinlens.search import Search
 

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from http_door import COUNT, Doors, item_id, problem
 
+from http_door import COUNT, Doors, item_id, problem
 from kinlens.http.answers import AnswerBody, ItemAnswer, ItemsAnswer, OutcomesAnswer
 from kinlens.search import Search
 

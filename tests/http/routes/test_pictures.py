@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from http_door import Doors, item_id, problem
 from PIL import Image
 
+from http_door import Doors, item_id, problem
 from kinlens.http.signing import UrlSigner, load_secret
 from kinlens.search import Search
 from kinlens.types import NewItem

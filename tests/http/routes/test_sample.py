@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from http_door import Doors, problem
 
+from http_door import Doors, problem
 from kinlens.search import Search
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 import pytest
-from http_door import COUNT, DIM, item_id, problem
 
+from http_door import COUNT, DIM, item_id, problem
 from kinlens.http.answers import AnswerBody
 
 
