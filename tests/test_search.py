@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_encoder import DIM, write_tiny
 
 from kinlens.errors import (
     InvalidFilter,
@@ -25,6 +24,7 @@ from kinlens.errors import (
 from kinlens.search import Search
 from kinlens.types import Crop, Example, NewItem, Query
 from kinlens.wiring import open_search
+from tiny_encoder import DIM, write_tiny
 
 MakePicture = Callable[..., bytes]
 COLORS = ("red", "green", "blue")

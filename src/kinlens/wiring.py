@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
 from kinlens.encoders import open_encoder
 from kinlens.encoders.base import Encoder
+from kinlens.encoders.network import NetworkEncoder
 from kinlens.errors import CatalogError
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
@@ -83,7 +84,7 @@ def open_search(
     )
 
 
-def encoder_for(settings: Settings) -> Encoder:
+def encoder_for(settings: Settings) -> NetworkEncoder:
     """The encoder that the settings name, or else the one that the catalog was indexed with.
 
     Raises
@@ -154,9 +155,12 @@ def _settings(
     overrides: dict[str, Any],
 ) -> Settings:
     given = {**overrides, "data": data, "encoder": os.fspath(encoder) if encoder else None}
-    if settings is None:
-        return load_settings(given)
-    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+    if settings is not None:
+        given = {
+            **asdict(settings),
+            **{n: value for n, value in given.items() if value is not None},
+        }
+    return load_settings(given)
 
 
 def _remember(data: Path, encoder: str) -> None:

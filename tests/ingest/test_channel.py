@@ -1,0 +1,91 @@
+"""A bounded queue that ends when its writers do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from kinlens.ingest.channel import Channel
+
+
+def test_what_is_put_comes_out_in_order_and_then_it_ends():
+    channel: Channel[int] = Channel(10)
+    for number in range(5):
+        assert channel.put(number)
+    channel.finish()
+    assert channel.take(2) == [0, 1]
+    assert channel.take(10) == [2, 3, 4]
+    assert channel.take() == []
+
+
+def test_a_writer_waits_for_room():
+    channel: Channel[int] = Channel(1)
+    channel.put(0)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(channel.put, 1)
+        time.sleep(0.05)
+        assert not second.done()
+        assert channel.take() == [0]
+        assert second.result(5)
+    assert channel.take() == [1]
+
+
+def test_a_reader_is_patient_for_a_full_batch_but_not_forever():
+    channel: Channel[int] = Channel(10)
+    channel.put(1)
+    timer = threading.Timer(0.05, channel.put, (2,))
+    timer.start()
+    assert channel.take(2, patience=5) == [1, 2]
+    channel.put(3)
+    start = time.monotonic()
+    assert channel.take(2, patience=0.05) == [3]
+    assert time.monotonic() - start < 2
+    timer.join()
+
+
+def test_it_ends_only_when_all_writers_are_done():
+    channel: Channel[int] = Channel(10)
+    channel.add_writer()
+    channel.finish()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(channel.take)
+        time.sleep(0.05)
+        assert not reading.done()
+        channel.finish()
+        assert reading.result(5) == []
+
+
+def test_closing_frees_those_who_wait():
+    channel: Channel[int] = Channel(1)
+    channel.put(0)
+    with ThreadPoolExecutor(1) as pool:
+        blocked = pool.submit(channel.put, 1)
+        time.sleep(0.02)
+        channel.close(drop=False)
+        assert blocked.result(5) is False
+    assert channel.take(9) == [0]
+    assert channel.take() == []
+    assert channel.put(2) is False
+
+
+def test_many_threads_lose_nothing():
+    channel: Channel[int] = Channel(7, writers=4)
+
+    def write(start: int) -> None:
+        for number in range(start, 2000, 4):
+            channel.put(number)
+        channel.finish()
+
+    def read() -> list[int]:
+        found: list[int] = []
+        while taken := channel.take(5):
+            found += taken
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        for start in range(4):
+            pool.submit(write, start)
+        found = [number for reader in readers for number in reader.result(20)]
+    assert sorted(found) == list(range(2000))

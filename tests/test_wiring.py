@@ -1,0 +1,95 @@
+"""Opening a catalog: which encoder, which settings, and what is told when it can't be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kinlens.config import Settings
+from kinlens.errors import CatalogError, ConfigError, EncoderMismatch, ModelUnavailable
+from kinlens.types import NewItem
+from kinlens.wiring import check_catalog, encoder_for, open_search
+from tiny_encoder import DIM, write_tiny
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("encoder")
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Path:
+    return write_tiny(folder)
+
+
+def test_the_catalog_remembers_its_encoder_by_path(tmp_path, encoder, make_picture, monkeypatch):
+    monkeypatch.chdir(encoder.parent)
+    with open_search(tmp_path, encoder.name) as search:
+        search.add([NewItem("a", image=make_picture())])
+    monkeypatch.chdir(tmp_path)
+    with open_search(tmp_path) as search:
+        assert search.encoder.dim == DIM
+        assert search.search(make_picture()).hits[0].id == "a"
+    assert encoder_for(Settings(data=tmp_path)).identity.name == "tiny0"
+
+
+def test_another_encoder_is_an_error_that_names_both_and_the_way_out(tmp_path, folder, encoder):
+    open_search(tmp_path, encoder).close()
+    other = write_tiny(folder, seed=1)
+    with pytest.raises(EncoderMismatch, match=r"(?s)tiny0.*tiny1.*kinlens reencode"):
+        open_search(tmp_path, other)
+    with open_search(tmp_path) as search:
+        assert search.encoder.name == "tiny0"
+
+
+def test_without_a_catalog_there_is_nothing_to_open(tmp_path: Path, encoder: Path):
+    with pytest.raises(CatalogError, match="kinlens index"):
+        open_search(tmp_path / "none", create=False)
+    assert not (tmp_path / "none").exists()
+    assert check_catalog(Settings(data=tmp_path / "none"))["state"] == "nothing indexed yet"
+
+
+def test_an_encoder_that_is_not_there_leaves_no_catalog(tmp_path: Path):
+    with pytest.raises(ModelUnavailable):
+        open_search(tmp_path / "data", "no-such-model")
+    assert not (tmp_path / "data").exists()
+
+
+def test_settings_come_from_arguments(tmp_path: Path, encoder: Path):
+    settings = Settings(data=tmp_path, max_bytes=1000)
+    with open_search(settings=settings, encoder=encoder, max_pixels=5000, threads=1) as search:
+        assert search.data == tmp_path
+        assert search.threads == 1
+        assert search.parts.limits.max_bytes == 1000
+        assert search.parts.limits.max_pixels == 5000
+    with pytest.raises(ConfigError, match="colour"):
+        open_search(tmp_path, colour=1)
+    with pytest.raises(ConfigError, match="colour"):
+        open_search(settings=settings, colour=1)
+
+
+def test_a_checked_catalog_tells_its_size(tmp_path: Path, encoder: Path, make_picture):
+    with open_search(tmp_path, encoder) as search:
+        search.add([NewItem("a", image=make_picture()), NewItem("b", image=b"")])
+    facts = check_catalog(Settings(data=tmp_path))
+    assert facts["items"] == 1
+    assert facts["failed"] == 1
+    assert facts["encoder"].startswith("tiny0 (")
+    (tmp_path / "catalog.sqlite").write_bytes(b"junk" * 1000)
+    with pytest.raises(CatalogError):
+        check_catalog(Settings(data=tmp_path))
+
+
+def test_the_teacher_works_by_path(tmp_path: Path, teacher_onnx: Path, shared_data: Path):
+    recipe = tmp_path / "teacher.json"
+    recipe.write_text(
+        f'{{"model": "{teacher_onnx}", "output": "embedding", "size": 224, "resize": "stretch", '
+        '"mean": [127.5, 127.5, 127.5], "std": [127.5, 127.5, 127.5]}'
+    )
+    pictures = sorted((shared_data / "clothing" / "test" / "shoes").glob("*.jpg"))[:6]
+    with open_search(tmp_path / "data", recipe) as search:
+        outcomes = search.add([NewItem(path.name, path=path) for path in pictures])
+        assert {outcome.state for outcome in outcomes} == {"indexed"}
+        assert search.encoder.dim == 1280
+        assert search.search(pictures[2], k=1).hits[0].id == pictures[2].name
