@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsIndex, cast
+from typing import SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +73,7 @@ def as_metric(metric: str) -> NeighborMetric:
     """A metric that the kernels know."""
     if metric not in NEIGHBOR_METRICS:
         raise InvalidInput(f"The metric is one of {', '.join(NEIGHBOR_METRICS)}; got {metric!r}.")
-    return cast("NeighborMetric", metric)
+    return metric
 
 
 def as_mask(mask: npt.ArrayLike | None, capacity: int) -> Mask | None:

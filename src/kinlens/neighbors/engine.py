@@ -1,15 +1,24 @@
-"""Finds the neighbors in a snapshot."""
+"""Finds the neighbors in a snapshot: screens, decides, and goes finer where a screen fails."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kinlens.neighbors import exact
+from kinlens.neighbors.decide import decide
+from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
-from kinlens.neighbors.storage import Snapshot
+from kinlens.neighbors.storage import Chunk, Snapshot
+from kinlens.neighbors.task import Task
 from kinlens.types import Vectors
+
+_PASS = 64
+"""Queries that share a pass over the vectors; more would push each other out of the cache."""
+_FEW = 20
+_FORGET = 0.1
+_RETRY = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +31,105 @@ class Request:
     mask: Mask | None
 
 
-def search(snapshot: Snapshot, request: Request) -> Neighbors:
-    """The k nearest living rows that the mask lets through, for each query."""
-    found = [_one(snapshot, query, request) for query in request.queries]
-    width = len(found[0][0]) if found else 0
-    distances = np.array([one[0] for one in found]).reshape(len(found), width)
-    rows = np.array([one[1] for one in found], np.int64).reshape(len(found), width)
-    return Neighbors(distances, rows, True, "float64", snapshot.living * len(found))
+class Engine:
+    """Runs requests through kernels, and remembers which of them the data defeat.
+
+    Parameters
+    ----------
+    kernels : in the order they are tried; the last never loses a query
+    """
+
+    def __init__(self, kernels: Sequence[Kernel]) -> None:
+        self._kernels = kernels
+        self._defeats = {kernel.name: 0.0 for kernel in kernels}
+        self._searches = 0
+
+    def search(self, snapshot: Snapshot, request: Request) -> Neighbors:
+        """The k nearest living rows that the mask lets through, for each query."""
+        chunks, passing, living = _passing(snapshot, request.mask)
+        k = min(request.k, living)
+        shape = len(request.queries), k
+        answer = _Answer(np.empty(shape), np.empty(shape, np.int64))
+        if answer.rows.size:
+            if _FEW * living < sum(chunk.count for chunk in chunks):
+                chunks, passing = _gathered(chunks, passing)
+            for start in range(0, len(request.queries), _PASS):
+                queries = request.queries[start : start + _PASS]
+                task = Task(chunks, passing, living, queries, k, request.metric)
+                self._answer(task, answer, np.arange(start, start + len(queries)))
+        return Neighbors(
+            answer.distances, answer.rows, True, answer.kernel(), candidates=answer.candidates
+        )
+
+    def _answer(self, task: Task, answer: _Answer, to: Rows) -> None:
+        usable = [kernel for kernel in self._kernels if kernel.is_usable_for(task)]
+        for kernel in self._trusted(usable):
+            shortlist = kernel.shortlist(task)
+            left = ~shortlist.lost
+            if left.any():
+                answer.add(kernel.name, to[left], decide(task, shortlist))
+            self._remember(kernel, float(shortlist.lost.mean()))
+            if left.all():
+                return
+            task, to = replace(task, queries=task.queries[~left]), to[~left]
+
+    def _trusted(self, usable: list[Kernel]) -> list[Kernel]:
+        """Without kernels that mostly failed lately, but for a try from time to time."""
+        self._searches += 1
+        if self._searches % _RETRY == 0:
+            return usable
+        return [kernel for kernel in usable if self._defeats[kernel.name] < 0.5] or usable[-1:]
+
+    def _remember(self, kernel: Kernel, lost: float) -> None:
+        before = self._defeats[kernel.name]
+        self._defeats[kernel.name] = before + _FORGET * (lost - before)
 
 
-def _one(snapshot: Snapshot, query: Vectors, request: Request) -> tuple[Distances, Rows]:
-    distances, rows = np.empty(0), np.empty(0, np.int64)
+class _Answer:
+    """Filled query by query, as kernels find them."""
+
+    def __init__(self, distances: Distances, rows: Rows) -> None:
+        self.distances = distances
+        self.rows = rows
+        self.candidates = 0
+        self._kernels: list[str] = []
+
+    def add(self, kernel: str, to: Rows, found: tuple[Distances, Rows, int]) -> None:
+        """Take in what was decided for some of the queries."""
+        self.distances[to], self.rows[to], candidates = found
+        self.candidates += candidates
+        if kernel not in self._kernels:
+            self._kernels.append(kernel)
+
+    def kernel(self) -> str:
+        """Names of all that took part."""
+        return "+".join(self._kernels) or "none"
+
+
+def _passing(
+    snapshot: Snapshot, mask: Mask | None
+) -> tuple[tuple[Chunk, ...], tuple[Mask | None, ...], int]:
+    chunks: list[Chunk] = []
+    passing: list[Mask | None] = []
+    living = 0
     for chunk in snapshot.chunks:
-        slots = np.flatnonzero(chunk.passing(request.mask))
-        found = exact.distances(chunk.vectors[slots], query, request.metric)
-        distances = np.append(distances, found)
-        rows = np.append(rows, chunk.rows[slots])
-        distances, rows = exact.nearest(distances, rows, request.k)
-    return distances, rows
+        if mask is None and chunk.living == chunk.count:
+            here, count = None, chunk.count
+        else:
+            here = chunk.passing(mask)
+            count = int(np.count_nonzero(here))
+        if count:
+            chunks.append(chunk)
+            passing.append(here)
+            living += count
+    return tuple(chunks), tuple(passing), living
+
+
+def _gathered(
+    chunks: tuple[Chunk, ...], passing: tuple[Mask | None, ...]
+) -> tuple[tuple[Chunk, ...], tuple[Mask | None, ...]]:
+    few = [
+        chunk if here is None else chunk.taken(np.flatnonzero(here))
+        for chunk, here in zip(chunks, passing, strict=True)
+    ]
+    return tuple(few), (None,) * len(few)

@@ -12,10 +12,8 @@ _PART = 1 << 17
 """Numbers worked on at once, so that the float64 copies stay in the cache."""
 
 
-def distances(
-    vectors: Vectors, query: npt.NDArray[np.floating], metric: NeighborMetric
-) -> Distances:
-    """Distance of each vector to one query.
+def distances(vectors: Vectors, queries: Vectors, metric: NeighborMetric) -> Distances:
+    """Distance of each vector to a query.
 
     Each row is summed on its own in a fixed order, so equal vectors have equal distances wherever
     they stand. The cosine with a zero vector counts as 0.
@@ -23,45 +21,45 @@ def distances(
     Parameters
     ----------
     vectors : float32 (n, dim)
-    query : float (dim,)
+    queries : float32 (dim,), or (n, dim) with one for each vector
 
     Returns
     -------
     distances : float64 (n,), in the terms of `Neighbors.distances`
     """
-    wide = query.astype(np.float64)
-    step = max(1, _PART // len(wide))
-    parts = [
-        _distances(vectors[start : start + step].astype(np.float64), wide, metric)
-        for start in range(0, len(vectors), step)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
+    step = max(1, _PART // vectors.shape[1])
+    found = np.empty(len(vectors))
+    for start in range(0, len(vectors), step):
+        part = slice(start, start + step)
+        query = queries if queries.ndim == 1 else queries[part]
+        wide = vectors[part].astype(np.float64)
+        found[part] = _distances(wide, query.astype(np.float64), metric)
+    return found
 
 
 def _distances(
-    vectors: npt.NDArray[np.float64], query: npt.NDArray[np.float64], metric: NeighborMetric
+    vectors: npt.NDArray[np.float64], queries: npt.NDArray[np.float64], metric: NeighborMetric
 ) -> Distances:
     if metric == "inner":
-        return 0.0 - (vectors * query).sum(axis=1)  # 0 - x has no negative zero
+        product: Distances = (vectors * queries).sum(axis=1)
+        return 0.0 - product  # unlike -product, never a negative zero
     if metric == "cosine":
-        return _cosine(vectors, query)
-    vectors -= query
-    squares = np.square(vectors, out=vectors).sum(axis=1)
-    return np.asarray(np.sqrt(squares) if metric == "euclidean" else squares)
+        return _cosine(vectors, queries)
+    vectors -= queries
+    squares: Distances = np.square(vectors, out=vectors).sum(axis=1)
+    return np.sqrt(squares) if metric == "euclidean" else squares
 
 
-def _cosine(vectors: npt.NDArray[np.float64], query: npt.NDArray[np.float64]) -> Distances:
-    products = (vectors * query).sum(axis=1)
-    norms = np.sqrt(np.square(vectors).sum(axis=1)) * np.sqrt(np.square(query).sum())
+def _cosine(vectors: npt.NDArray[np.float64], queries: npt.NDArray[np.float64]) -> Distances:
+    products = (vectors * queries).sum(axis=1)
+    norms = np.sqrt(np.square(vectors).sum(axis=1)) * np.sqrt(np.square(queries).sum(axis=-1))
     similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
     return np.clip(1.0 - similarity, 0.0, 2.0)
 
 
-def nearest(found: Distances, rows: Rows, k: int) -> tuple[Distances, Rows]:
-    """The k least distances ascending with their rows, ties by the lower row."""
+def nearest(found: Distances, rows: Rows, k: int) -> npt.NDArray[np.intp]:
+    """Positions of the k least distances, ascending, ties by the lower row; all if k is more."""
+    near = np.arange(len(found))
     if k < len(found):
-        kth = np.partition(found, k - 1)[k - 1] if k else -np.inf
-        near = np.flatnonzero(found <= kth)
-        found, rows = found[near], rows[near]
-    order = np.lexsort((rows, found))[:k]
-    return found[order], rows[order]
+        near = np.flatnonzero(found <= np.partition(found, k - 1)[k - 1])
+    return near[np.lexsort((rows[near], found[near]))[:k]]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.neighbors import checks, engine
+from kinlens.neighbors.kernels import kernels_from
 from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.types import Vectors
@@ -30,7 +31,7 @@ class ExactIndex:
 
     def __init__(self, dim: int, *, kernel: str | None = None) -> None:
         self.dim = checks.as_dim(dim)
-        self._kernel = kernel
+        self._engine = engine.Engine(kernels_from(kernel))
         self._writing = threading.Lock()
         self._state = threading.Lock()
         self._snapshot = Snapshot()
@@ -49,10 +50,18 @@ class ExactIndex:
     @property
     def nbytes(self) -> int:
         """Bytes of memory that the vectors and all that belongs to them take."""
-        return sum(
-            chunk.count * (4 * self.dim + chunk.rows.itemsize) + chunk.alive.nbytes
-            for chunk in self._snapshot.chunks
-        )
+        return self.vector_bytes + self.screen_bytes
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of the float32 vectors, retired ones included until their space is given back."""
+        return sum(chunk.vector_bytes for chunk in self._snapshot.chunks)
+
+    @property
+    def screen_bytes(self) -> int:
+        """Bytes of all that is kept beside the vectors to search them fast."""
+        tables = self._chunk_of_row.nbytes + self._slot_of_row.nbytes
+        return tables + sum(chunk.screen_bytes for chunk in self._snapshot.chunks)
 
     def append(self, vectors: npt.ArrayLike) -> Rows:
         """Add vectors.
@@ -143,7 +152,7 @@ class ExactIndex:
             metric=checks.as_metric(metric),
             mask=checks.as_mask(mask, snapshot.capacity),
         )
-        return engine.search(snapshot, request)
+        return self._engine.search(snapshot, request)
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """The vectors of rows, float32 (n, dim), in the order asked.
@@ -181,7 +190,7 @@ class ExactIndex:
         keys, slots = np.empty_like(rows), np.empty_like(rows)
         done = 0
         while done < len(rows):
-            chunk = self._tail(chunks)
+            chunk = self._tail(chunks, vectors[done:])
             part = slice(done, done + min(chunk.room, len(rows) - done))
             keys[part] = chunk.key
             slots[part] = np.arange(chunk.count, chunk.count + part.stop - part.start)
@@ -193,12 +202,12 @@ class ExactIndex:
             self._chunk_of_row[rows], self._slot_of_row[rows] = keys, slots
             self._publish(chunks, capacity)
 
-    def _tail(self, chunks: dict[int, Chunk]) -> Chunk:
+    def _tail(self, chunks: dict[int, Chunk], vectors: Vectors) -> Chunk:
         last = next(reversed(chunks.values()), None)
         if last is not None and last.room:
             return last
         self._next_key += 1
-        return Chunk.empty(self._next_key, self.dim)
+        return Chunk.begun(self._next_key, vectors, last)
 
     def _retire(self, chunks: dict[int, Chunk], rows: Rows) -> dict[int, Chunk]:
         keys, slots = self._chunk_of_row[rows], self._slot_of_row[rows]

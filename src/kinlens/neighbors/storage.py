@@ -8,22 +8,62 @@ one sees every row whole, whatever a writer does meanwhile.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.neighbors.coding import Center, Codes
+from kinlens.neighbors.products import PACK
 from kinlens.neighbors.result import Mask, Rows
+from kinlens.neighbors.workers import WORKERS
 from kinlens.types import Vectors
 
-BLOCK = 1024
 _CHUNK_BYTES = 32 << 20
-_CHUNK_BLOCKS = 16
+_CHUNK_PACKS = 8
+_PART = 1024
+_REGROWTH = 4
 
 
 def chunk_slots(dim: int) -> int:
-    """Slots of a chunk: at most 16 blocks, fewer for long vectors, about 32 MB of float32."""
-    return BLOCK * max(1, min(_CHUNK_BLOCKS, _CHUNK_BYTES // (4 * dim * BLOCK)))
+    """Slots of a chunk: at most 16,384, fewer for long vectors, about 32 MB of float32."""
+    return PACK * max(1, min(_CHUNK_PACKS, _CHUNK_BYTES // (4 * dim * PACK)))
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Extremes over the slots in use; a retired slot may keep them wide.
+
+    Parameters
+    ----------
+    residual, square : the largest of `Codes`
+    least, most : norm
+    """
+
+    residual: float = 0.0
+    square: float = 0.0
+    least: float = np.inf
+    most: float = 0.0
+
+    @staticmethod
+    def of(codes: Codes, slots: slice) -> Peaks:
+        """The extremes of these slots."""
+        return Peaks(
+            float(codes.residual[slots].max()),
+            float(codes.square[slots].max()),
+            float(codes.norm[slots].min()),
+            float(codes.norm[slots].max()),
+        )
+
+    def joined(self, other: Peaks) -> Peaks:
+        """The extremes of both."""
+        return Peaks(
+            max(self.residual, other.residual),
+            max(self.square, other.square),
+            min(self.least, other.least),
+            max(self.most, other.most),
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,34 +79,57 @@ class Chunk:
     vectors : float32 (slots, dim)
     rows : int64 (slots,), the row each slot was written for
     alive : bool (slots,), False for retired and unused slots
+    codes : of the vectors
+    peaks : of the codes
     count : slots in use
     living : of these, how many are alive
+    consecutive : whether the rows of the slots in use follow one another
     """
 
     key: int
     vectors: Vectors
     rows: Rows
     alive: Mask
-    count: int
-    living: int
+    codes: Codes
+    peaks: Peaks = Peaks()
+    count: int = 0
+    living: int = 0
+    consecutive: bool = True
 
     @staticmethod
-    def empty(key: int, dim: int) -> Chunk:
-        """A chunk without rows; its memory is taken as it fills."""
-        slots = chunk_slots(dim)
+    def begun(key: int, vectors: Vectors, before: Chunk | None) -> Chunk:
+        """An empty chunk, ready for vectors like these; its memory is taken as it fills.
+
+        The center of the chunk before is kept if it does as well, so that queries are coded once.
+        """
+        slots, dim = chunk_slots(vectors.shape[1]), vectors.shape[1]
+        center = Center.of(vectors[:slots])
+        if before is not None and before.codes.center.suits(center, vectors[:slots]):
+            center = before.codes.center
         return Chunk(
             key=key,
             vectors=np.empty((slots, dim), np.float32),
             rows=np.empty(slots, np.int64),
             alive=np.zeros(slots, np.bool_),
-            count=0,
-            living=0,
+            codes=Codes.empty(center, slots),
         )
 
     @property
     def room(self) -> int:
         """Slots still unused."""
         return len(self.rows) - self.count
+
+    @property
+    def vector_bytes(self) -> int:
+        """Bytes of the vectors of the slots in use."""
+        return self.count * self.vectors.shape[1] * self.vectors.itemsize
+
+    @property
+    def screen_bytes(self) -> int:
+        """Bytes of all else that belongs to the slots in use."""
+        codes = self.codes
+        slot = codes.slot_bytes + self.rows.itemsize + self.alive.itemsize
+        return self.count * slot + codes.packed.nbytes
 
     def appended(self, rows: Rows, vectors: Vectors) -> Chunk:
         """The chunk with these written behind its last used slot."""
@@ -75,7 +138,29 @@ class Chunk:
         self.rows[part] = rows
         alive = self.alive.copy()
         alive[part] = True
-        return replace(self, alive=alive, count=part.stop, living=self.living + len(rows))
+        follows = bool((np.diff(self.rows[max(0, part.start - 1) : part.stop]) == 1).all())
+        if part.stop >= _REGROWTH * self.codes.center.basis:
+            codes, peaks = self._recoded(part.stop)
+        else:
+            codes = self.codes
+            _code(codes, part.start, vectors)
+            peaks = self.peaks.joined(Peaks.of(codes, part))
+        return replace(
+            self,
+            alive=alive,
+            codes=codes,
+            peaks=peaks,
+            count=part.stop,
+            living=self.living + len(rows),
+            consecutive=self.consecutive and follows,
+        )
+
+    def _recoded(self, count: int) -> tuple[Codes, Peaks]:
+        """A center made of few vectors fits badly once there are many: begin the codes again."""
+        vectors = self.vectors[:count]
+        codes = Codes.empty(Center.of(vectors), len(self.rows))
+        _code(codes, 0, vectors)
+        return codes, Peaks.of(codes, slice(0, count))
 
     def retired(self, slots: npt.NDArray[np.intp]) -> Chunk:
         """The chunk without these living slots."""
@@ -83,16 +168,40 @@ class Chunk:
         alive[slots] = False
         return replace(self, alive=alive, living=self.living - len(slots))
 
+    def taken(self, slots: npt.NDArray[np.intp]) -> Chunk:
+        """A chunk of copies of some slots."""
+        return replace(
+            self,
+            vectors=self.vectors[slots],
+            rows=self.rows[slots],
+            alive=self.alive[slots],
+            codes=self.codes.taken(slots),
+            count=len(slots),
+            living=len(slots),
+        )
+
     def passing(self, mask: Mask | None) -> Mask:
         """Bool (count,): slots that are alive and whose row the mask lets through."""
         alive = self.alive[: self.count]
         if mask is None:
             return alive
         rows = self.rows[: self.count]
-        if len(mask) <= rows.max(initial=-1):
-            inside = rows < len(mask)
-            return alive & inside & mask[np.where(inside, rows, 0)] if len(mask) else alive & inside
-        return alive & mask[rows]
+        if self.consecutive and rows[-1] < len(mask):
+            passing: Mask = alive & mask[rows[0] : rows[-1] + 1]
+            return passing
+        inside = rows < len(mask)
+        passing = alive & inside
+        passing[inside] &= mask[rows[inside]]
+        return passing
+
+
+def _code(codes: Codes, start: int, vectors: Vectors) -> None:
+    def work(parts: Iterator[int]) -> None:
+        for first in parts:
+            codes.write(start + first, vectors[first : first + _PART])
+
+    parts = range(0, len(vectors), _PART)
+    WORKERS.share(parts, work, most=len(parts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

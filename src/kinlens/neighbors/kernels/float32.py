@@ -1,0 +1,137 @@
+"""Screens with float32 products by BLAS: short vectors, and where int8 lets too much through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinlens.neighbors.coding import ROUNDING, TINY, Codes, sum_error
+from kinlens.neighbors.kernels import bounds
+from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
+from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
+from kinlens.neighbors.storage import Chunk
+from kinlens.neighbors.task import Shortlist, Task
+
+_LEAST_ROWS_PER_NEIGHBOR = 4
+
+
+class Float32Kernel:
+    """The vectors as they are; only the rounding of the products is uncertain."""
+
+    name = "float32"
+
+    def is_usable_for(self, task: Task) -> bool:
+        """Needs numbers of which squares stay in float32, and rows enough to be worth it."""
+        return bounds.in_range(task) and task.living >= _LEAST_ROWS_PER_NEIGHBOR * task.k
+
+    def shortlist(self, task: Task) -> Shortlist:
+        """See `Kernel`."""
+        most = max(256 + 4 * task.k, task.living // 16)
+        return Sieve(task, _Screen(task), most).shortlist()
+
+
+class _Screen:
+    def __init__(self, task: Task) -> None:
+        self._queries = bounds.wide_queries(task)
+        self._metric = task.metric
+
+    @property
+    def threads(self) -> int:
+        return 1  # BLAS has its own
+
+    def view(self, chunk: Chunk) -> View:
+        if self._metric in {"euclidean", "sqeuclidean"}:
+            return _squared(chunk, self._queries)
+        return _product(chunk, self._queries, cosine=self._metric == "cosine")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """See `sieve.View`.
+
+    key = query.vector + base + offset, or divided by the norm where `inverse` is given.
+    """
+
+    chunk: Chunk
+    queries: Floats
+    offset: Doubles
+    bound: Bound
+    slack: Doubles
+    base: Floats | None = None
+    inverse: Floats | None = None
+
+    def estimates(self, start: int, stop: int, desk: Desk) -> Floats:
+        span = slice(start, stop)
+        found = desk.floats(len(self.queries), stop - start)
+        np.matmul(self.queries, self.chunk.vectors[span].T, out=found)
+        if self.base is not None:
+            found += self.base[span]
+        if self.inverse is not None:
+            found *= self.inverse[span]
+        return found
+
+    def errors(self, query: Positions, slot: Positions) -> Doubles:
+        codes, dim = self.chunk.codes, self.queries.shape[1]
+        square = bounds.reach(codes.square[slot], dim)
+        length = _length(codes, slot, dim)
+        inverse = None if self.inverse is None else self.inverse[slot]
+        return self.bound.of(query, length, square, inverse)
+
+
+def _length(codes: Codes, slot: Positions | slice, dim: int) -> Doubles:
+    length: Doubles = codes.norm[slot].astype(np.float64) * (1 + sum_error(dim)) + TINY
+    return length
+
+
+def _squared(chunk: Chunk, queries: Doubles) -> View:
+    """Key: |c|^2 - 2 p.x + 2 p.m + |p|^2 with p = q - m, the squared distance."""
+    dim, center = queries.shape[1], chunk.codes.center
+    shifted = queries - center.vector
+    lengths = np.linalg.norm(shifted, axis=1)
+    along = shifted @ center.vector.astype(np.float64)
+    rounded = sum_error(dim) + ROUNDING + SLIP
+    bound = Bound(
+        far=2 * rounded * lengths,
+        near=np.zeros(len(queries)),
+        curve=sum_error(dim) + SLIP,
+        fixed=WIDE_SLIP * lengths * (lengths + center.norm) + TINY,
+    )
+    reach = bounds.reach(chunk.peaks.square, dim)
+    return _View(
+        chunk=chunk,
+        queries=(-2 * shifted).astype(np.float32),
+        offset=np.square(lengths) + 2 * along,
+        bound=bound,
+        slack=bound.largest(_peak(chunk, dim), reach),
+        base=chunk.codes.square,
+    )
+
+
+def _product(chunk: Chunk, queries: Doubles, *, cosine: bool) -> View:
+    """Key: minus the product of query and vector, or minus the cosine."""
+    dim, count = queries.shape[1], len(queries)
+    lengths = np.linalg.norm(queries, axis=1)
+    away = bounds.unit_error(chunk) if cosine else 0.0
+    by_norm = cosine and away >= 1
+    bound = Bound(
+        far=(sum_error(dim) + ROUNDING + SLIP) * lengths,
+        near=np.zeros(count),
+        fixed=np.full(count, TINY + (0.0 if by_norm or not cosine else away + SLIP)),
+        ratio=2 * sum_error(dim) + SLIP,
+    )
+    norms = chunk.codes.norm[: chunk.count]
+    inverse = bounds.inverse(norms) if by_norm else None
+    length = _length(chunk.codes, slice(0, chunk.count), dim) if by_norm else _peak(chunk, dim)
+    return _View(
+        chunk=chunk,
+        queries=(-queries).astype(np.float32),
+        offset=np.zeros(count),
+        bound=bound,
+        slack=bound.largest(length, 0.0, inverse),
+        inverse=inverse,
+    )
+
+
+def _peak(chunk: Chunk, dim: int) -> float:
+    return chunk.peaks.most * (1 + sum_error(dim)) + TINY

@@ -1,0 +1,70 @@
+"""What is searched for, and what remains of it for float64 to decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kinlens.neighbors.result import Mask, NeighborMetric
+from kinlens.neighbors.storage import Chunk
+from kinlens.types import Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """What a kernel works on.
+
+    Parameters
+    ----------
+    chunks : none of them empty
+    passing : for each chunk bool (count,), the slots that may be returned; None for all
+    living : how many slots that is
+    queries : float32 (q, dim), q from 1 up
+    k : from 1 to `living`
+    metric : see `Neighbors.distances`
+    """
+
+    chunks: tuple[Chunk, ...]
+    passing: tuple[Mask | None, ...]
+    living: int
+    queries: Vectors
+    k: int
+    metric: NeighborMetric
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self.queries.shape[1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shortlist:
+    """Slots that hold the k nearest of each query for certain, ties of the last one included.
+
+    One entry for each pair of query and slot; ascending by query and, of a query, likely neighbors
+    first.
+
+    Parameters
+    ----------
+    query : int (n,), position in the task's queries
+    chunk : int (n,), position in the task's chunks
+    slot : int (n,), of the chunk
+    lower : float64 (n,), at most the key: the squared distance for the euclidean metrics, minus
+        the product, or minus the cosine
+    lost : bool (q,), queries for which too many slots remained; they have no entries
+    """
+
+    query: npt.NDArray[np.intp]
+    chunk: npt.NDArray[np.intp]
+    slot: npt.NDArray[np.intp]
+    lower: npt.NDArray[np.float64]
+    lost: Mask
+
+
+def key_of(distance: npt.NDArray[np.float64], metric: NeighborMetric) -> npt.NDArray[np.float64]:
+    """Keys as `Shortlist.lower` bounds them, of distances."""
+    if metric == "euclidean":
+        return np.square(distance)
+    return distance - 1.0 if metric == "cosine" else distance

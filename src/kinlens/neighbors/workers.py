@@ -1,0 +1,77 @@
+"""A few threads for the whole process, shared by all searches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+from kinlens.config import usable_cores
+
+T = TypeVar("T")
+_MOST = 8
+"""More threads than this gain nothing where memory sets the pace."""
+
+
+class _Shared(Generic[T]):
+    """An iterator that several threads take from."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = iter(items)
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        with self._lock:
+            return next(self._items)
+
+
+class Workers:
+    """Threads that help whoever calls `share`; the caller works too and never waits idle for one.
+
+    Parameters
+    ----------
+    threads : how many work on one call at most, the caller included
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = max(1, threads)
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def share(self, items: Iterable[T], work: Callable[[Iterator[T]], None], most: int) -> None:
+        """Run `work` in up to `most` threads at once, each taking items until none is left.
+
+        Raises what `work` raises, once all threads have stopped.
+        """
+        shared = _Shared(items)
+        helpers = min(most, self.threads) - 1
+        futures = [self._executor().submit(work, shared) for _ in range(helpers)]
+        try:
+            work(shared)
+        finally:
+            started = [future for future in futures if not future.cancel()]
+            errors = [future.exception() for future in started]
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def forget(self) -> None:
+        """Drop threads that a fork left behind in the parent."""
+        self._lock = threading.Lock()
+        self._pool = None
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self.threads - 1, "kinlens-neighbors")
+            return self._pool
+
+
+WORKERS = Workers(min(usable_cores(), _MOST))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=WORKERS.forget)
