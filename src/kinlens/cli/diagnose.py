@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kinlens.encoders.network import NetworkEncoder
 
 PACKAGES = (
-    "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pillow-heif",
+    "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pi-heif",
     "fastapi", "uvicorn", "pyarrow", "huggingface-hub",
 )  # fmt: skip
 CPU_FLAGS = (

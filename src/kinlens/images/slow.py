@@ -106,12 +106,12 @@ def _open(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
 def _require_decoder(kind: str) -> None:
     if kind == "heic":
         try:
-            import pillow_heif  # noqa: PLC0415  (heavy, and needed for HEIC alone)
+            import pi_heif  # noqa: PLC0415  (heavy, and needed for HEIC alone)
         except ImportError:
             raise UnsupportedPicture(
-                "This is HEIC, which needs pillow-heif: pip install pillow-heif."
+                "This is HEIC, which needs pi-heif: pip install pi-heif."
             ) from None
-        pillow_heif.register_heif_opener()
+        pi_heif.register_heif_opener()
     elif kind == "avif" and not features.check("avif"):
         raise UnsupportedPicture("This is AVIF, which the installed Pillow isn't built to read.")
 
