@@ -89,6 +89,7 @@ def test_requests_in_flight_are_answered_before_the_end(
             b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n"
         )
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+            assert httpx.get(f"{server.url}/healthz").status_code == 200
             connection.sendall(head + body[:5])
             time.sleep(0.2)
             server.stop()

@@ -30,7 +30,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server:
-    """A server that is bound when it is made, so that its port is known before it runs.
+    """A server that listens when it is made, so that its port is known before it runs.
 
     As a context manager it serves from a thread; `run` serves from the caller's.
 
@@ -86,9 +86,8 @@ class Server:
 
         Parameters
         ----------
-        on_ready : called with the URL once connections are accepted
+        on_ready : called with the URL; connections are taken from now on
         """
-        self._socket.listen(BACKLOG)
         try:
             with _signals_to(self.stop):
                 if on_ready is not None:
@@ -156,6 +155,7 @@ def _bind(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
+        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         raise _bind_error(error, host, port) from error

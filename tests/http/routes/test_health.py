@@ -67,7 +67,7 @@ def test_metrics(doors: Doors, stocked: Search, pictures: list[bytes]) -> None:
     assert samples["kinlens_matrix_bytes",] > 0
     assert samples["kinlens_in_flight",] >= 1
     assert samples["kinlens_requests_total", "/v1/search", "200", "POST"] == 1
-    assert samples["kinlens_requests_total", "/v1/items/{id:path}", "404", "GET"] == 1
+    assert samples["kinlens_requests_total", "/v1/items/{id:item}", "404", "GET"] == 1
     assert samples["kinlens_request_seconds_count", "/v1/search"] == 1
     for stage in ("decode", "encode", "search"):
         assert samples["kinlens_search_seconds_count", stage] == 1

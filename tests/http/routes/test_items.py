@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from http_door import COUNT, Doors, item_id, problem
@@ -241,6 +241,9 @@ def test_any_id_goes_there_and_back(writable: httpx.Client, pictures: list[bytes
 
     @settings(max_examples=25, deadline=None)
     @given(name=ITEM_IDS)
+    @example(name="a\nb\n")
+    @example(name="100% é/ü?x=1#y+z\\")
+    @example(name="//")
     def check(name: str) -> None:
         assert put(writable, name, image=image).status_code in (200, 201)
         item = writable.get(f"/v1/items/{quote(name, safe='')}").json()

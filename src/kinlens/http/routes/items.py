@@ -25,6 +25,7 @@ from kinlens.http.bodies import (
 )
 from kinlens.http.context import Context, context_of
 from kinlens.http.openapi import problems, request_body
+from kinlens.http.paths import ITEM
 from kinlens.http.queries import to_item
 from kinlens.http.requests import (
     MAX_ITEMS,
@@ -74,7 +75,7 @@ async def add_items(request: Request) -> Response:
 
 
 @router.put(
-    "/v1/items/{id:path}",
+    f"/v1/items/{ITEM}",
     summary="Add or replace an item",
     dependencies=[Depends(WRITE)],
     response_model=answers.ItemAnswer,
@@ -137,7 +138,7 @@ async def list_items(
 
 
 @router.get(
-    "/v1/items/{id:path}/similar",
+    f"/v1/items/{ITEM}/similar",
     summary="Items like an item",
     tags=["search"],
     dependencies=[Depends(READ)],
@@ -170,7 +171,7 @@ async def similar(
 
 
 @router.get(
-    "/v1/items/{id:path}",
+    f"/v1/items/{ITEM}",
     summary="Read an item",
     dependencies=[Depends(READ)],
     response_model=answers.ItemAnswer,
@@ -187,7 +188,7 @@ async def get_item(request: Request, item_id: ItemId) -> Response:
 
 
 @router.delete(
-    "/v1/items/{id:path}",
+    f"/v1/items/{ITEM}",
     summary="Delete an item",
     dependencies=[Depends(WRITE)],
     status_code=204,

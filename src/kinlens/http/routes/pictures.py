@@ -15,6 +15,7 @@ from kinlens.http.auth import client_of
 from kinlens.http.context import context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
+from kinlens.http.paths import ITEM
 from kinlens.types import check_id
 
 router = APIRouter(tags=["pictures"])
@@ -28,9 +29,9 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.head("/v1/images/{id:path}", include_in_schema=False)
+@router.head(f"/v1/images/{ITEM}", include_in_schema=False)
 @router.get(
-    "/v1/images/{id:path}",
+    f"/v1/images/{ITEM}",
     summary="An item's picture",
     response_class=Response,
     responses=_RESPONSES,
@@ -42,9 +43,9 @@ async def image(
     return await _send(request, item_id, expires, signature, context_of(request).search.picture)
 
 
-@router.head("/v1/thumbnails/{id:path}", include_in_schema=False)
+@router.head(f"/v1/thumbnails/{ITEM}", include_in_schema=False)
 @router.get(
-    "/v1/thumbnails/{id:path}",
+    f"/v1/thumbnails/{ITEM}",
     summary="An item's thumbnail",
     response_class=Response,
     responses=_RESPONSES,
