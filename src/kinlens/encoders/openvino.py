@@ -20,8 +20,8 @@ import openvino as ov
 from kinlens.encoders.network import Batch, Network
 from kinlens.errors import BundleError, EncoderError
 
-PIECE = 4
-"""Pictures a stream computes at once; more only push each other out of the cache."""
+PIECE = 8
+"""Pictures a stream computes at once, at most; many more push each other out of the cache."""
 
 _NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
@@ -59,7 +59,8 @@ class OpenVinoSession:
         if len(batch) == 1 or not self._splits:
             return self._checked(self._single, batch)
         streams = self._many()
-        size = min(PIECE, -(-len(batch) // streams.count))
+        rounds = -(-len(batch) // (PIECE * streams.count))
+        size = -(-len(batch) // (rounds * streams.count))
         pieces = [batch[i : i + size] for i in range(0, len(batch), size)]
         return np.concatenate(list(streams.workers.map(self._piece, pieces)))
 
