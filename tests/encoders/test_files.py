@@ -68,3 +68,11 @@ def test_recipes_that_cannot_be_used(
     path = networks.write(tmp_path, networks.pooling(), **recipe)
     with pytest.raises(BundleError, match=rf"own\.recipe\.json.*{complaint}|{complaint}.*own"):
         read_network(path)
+
+
+def test_the_recipe_that_the_docs_show() -> None:
+    page = Path(__file__).parents[2] / "docs" / "encoders.md"
+    block = page.read_text(encoding="utf-8").split("```json\n")[1].split("```")[0]
+    shown = parse_recipe(block.encode(), page)
+    assert shown.output == "embedding"
+    assert shown.recipe.mean == parse_recipe(EXAMPLE_RECIPE.encode(), page).recipe.mean
