@@ -99,6 +99,9 @@ def test_a_folder_that_cannot_be_written() -> None:
         from pathlib import Path
         from kinlens.catalog.sqlite import SqliteCatalog
         from kinlens.errors import CatalogError
+        SqliteCatalog.open(Path(sys.argv[1])).close()  # loads what another user can't
+        os.chmod(sys.argv[1] + "/catalog.sqlite", 0o444)
+        os.chmod(sys.argv[1], 0o555)
         if os.getuid() == 0:
             os.setuid(65534)
         try:
@@ -108,8 +111,6 @@ def test_a_folder_that_cannot_be_written() -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder)).close()
-        (Path(folder) / FILE_NAME).chmod(0o444)
-        Path(folder).chmod(0o555)
         said = run(program, folder)
         Path(folder).chmod(0o755)
     assert "Check its owner and permissions" in said

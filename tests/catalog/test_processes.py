@@ -49,6 +49,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
             for catalog in (fresh, following):
                 assert_whole_batches(catalog, acknowledged)
         begun = acknowledged + 1
+    following.close()
 
 
 def assert_whole_batches(catalog: SqliteCatalog, acknowledged: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,15 @@ from kinlens.errors import CatalogError, EncoderMismatch
 from kinlens.types import EncoderIdentity
 
 
-def filled(folder: Path, count: int = 20) -> SqliteCatalog:
-    catalog = create(folder)
-    catalog.upsert(items(count), unit(count))
-    return catalog
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[SqliteCatalog]:
+    """Twenty items of the first encoder."""
+    with create(tmp_path) as opened:
+        opened.upsert(items(20), unit(20))
+        yield opened
 
 
-def test_another_encoder_is_refused_and_named(tmp_path: Path) -> None:
-    filled(tmp_path).close()
+def test_another_encoder_is_refused_and_named(catalog: SqliteCatalog, tmp_path: Path) -> None:
     assert SqliteCatalog.identity_of(tmp_path) == ENCODER
     said = r"first \(1{16}\).*second \(2{16}\).*kinlens reencode --data DIR --encoder second"
     for create_too in (False, True):
@@ -32,8 +34,7 @@ def test_another_encoder_is_refused_and_named(tmp_path: Path) -> None:
         assert catalog.encoder == ENCODER
 
 
-def test_fill_activate_and_delete(tmp_path: Path) -> None:
-    catalog = filled(tmp_path)
+def test_fill_activate_and_delete(catalog: SqliteCatalog, tmp_path: Path) -> None:
     catalog.search(unit(1), 1)
     fill = catalog.fill_space(OTHER)
     assert (fill.remaining(), fill.encoder) == (20, OTHER)
@@ -58,12 +59,10 @@ def test_fill_activate_and_delete(tmp_path: Path) -> None:
     assert catalog.encoders() == [OTHER]
     with pytest.raises(CatalogError, match="no vectors of the encoder 1111"):
         catalog.activate_space(ENCODER.fingerprint)
-    catalog.close()
     assert SqliteCatalog.identity_of(tmp_path) == OTHER
 
 
-def test_what_changes_during_the_fill_is_missing_again(tmp_path: Path) -> None:
-    catalog = filled(tmp_path)
+def test_what_changes_during_the_fill_is_missing_again(catalog: SqliteCatalog) -> None:
     fill = catalog.fill_space(OTHER)
     missing = list(fill.missing())
     fill.put(missing[:10], unit(10, OTHER.dim))
@@ -82,8 +81,8 @@ def test_what_changes_during_the_fill_is_missing_again(tmp_path: Path) -> None:
     assert len(catalog.search(unit(1, OTHER.dim), 100)[0]) == 19
 
 
-def test_others_are_told_of_the_switch(tmp_path: Path) -> None:
-    catalog, reader = filled(tmp_path), SqliteCatalog.open(tmp_path, ENCODER)
+def test_others_are_told_of_the_switch(catalog: SqliteCatalog, tmp_path: Path) -> None:
+    reader = SqliteCatalog.open(tmp_path, ENCODER)
     assert reader.search(unit(1), 1)
     fill = catalog.fill_space(OTHER)
     fill.put(list(fill.missing()), unit(20, OTHER.dim))
@@ -102,3 +101,4 @@ def test_others_are_told_of_the_switch(tmp_path: Path) -> None:
     catalog.activate_space(ENCODER.fingerprint)
     assert reader.search(unit(1), 1)[0][0].item.id == "i000000"
     np.testing.assert_array_equal(reader.vectors(["i000001"]), unit(20)[1:2])
+    reader.close()

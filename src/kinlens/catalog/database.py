@@ -113,16 +113,18 @@ class Database:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if self._closed:
             raise CatalogError(f"The catalog {self.path} has been closed; open it again.")
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+        connection = self._reused() or self._connect()
         try:
             yield connection
         finally:
             self._idle.append(connection)
             if self._closed:
                 self.close()
+
+    def _reused(self) -> sqlite3.Connection | None:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return None
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

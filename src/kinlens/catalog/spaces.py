@@ -148,7 +148,7 @@ class SpaceFill:
             if not found:
                 return
             last = found[-1][0]
-            yield from (records.item_of(record[1:]) for record in found)
+            yield from records.items_of([record[1:] for record in found])
 
     def put(self, items: Sequence[Item], vectors: Vectors) -> None:
         """Store vectors; one whose item is gone or has another picture by now is left out.

@@ -130,7 +130,7 @@ class SqliteCatalog:
                 "WHERE id IN (SELECT value FROM json_each(?))",
                 (records.usable_ids(ids),),
             ).fetchall()
-        items = {record[0]: records.item_of(record) for record in found}
+        items = {item.id: item for item in records.items_of(found)}
         return {item_id: items[item_id] for item_id in ids if item_id in items}
 
     def referenced(self, pictures: Sequence[str]) -> set[str]:
@@ -288,7 +288,7 @@ class SqliteCatalog:
             if not found:
                 return
             after = found[-1][0]
-            yield from map(records.item_of, found)
+            yield from records.items_of(found)
 
     def _scan_filtered(self, tree: filters.Filter, after: str) -> Iterator[Item]:
         """Walks over the ids alone, and reads what passes."""
