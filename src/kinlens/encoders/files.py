@@ -62,7 +62,8 @@ def read_network(path: Path, recipe: Path | None = None) -> Network:
             f"{path} needs a recipe that says how pictures become its input, and {chosen} doesn't "
             f"exist. Write one, with the figures the network was trained with, such as "
             f'{EXAMPLE_RECIPE}; pixels are (p - mean) / std of 0 to 255, and "output" may name '
-            "the output that is the vector."
+            'the output that is the vector. A recipe elsewhere names its network by "model": PATH '
+            "and is opened itself."
         )
     if not path.is_file():
         raise ModelUnavailable(f"There is no file {path}; name an ONNX file that exists.")
