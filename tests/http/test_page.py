@@ -104,3 +104,12 @@ def test_the_reference(client: httpx.Client) -> None:
     assert style
     digest = b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
     assert f"'sha256-{digest}'" in response.headers["content-security-policy"]
+
+
+def test_the_type_of_a_problem_leads_to_the_reference(client: httpx.Client) -> None:
+    kind = client.get("/v1/items/nobody").json()["type"]
+    response = client.get(kind, follow_redirects=True)
+    assert response.url.path == "/docs"
+    assert response.url.fragment == "not-found"
+    assert 'id="not-found"' in response.text
+    problem(client.get("/problems/of-mine"), 404, "not-found")

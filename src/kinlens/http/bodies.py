@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 MAX_FORM_FIELDS = 32
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 _FILTER: TypeAdapter[dict[str, Any]] = TypeAdapter(Filter)
 
 
@@ -39,11 +41,15 @@ class Form:
 
 def content_type(request: Request, allowed: Sequence[str]) -> str:
     """The media type of a body; `UnsupportedBody` if it isn't one of those allowed."""
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    header = request.headers.get("content-type", "")
+    given = header.partition(";")[0].strip().lower()
     if given not in allowed:
         raise UnsupportedBody(
             f"This route reads {' or '.join(allowed)}; the Content-Type is {given or 'missing'!r}."
         )
+    charset = _CHARSET.search(header)
+    if charset and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedBody(f"Bodies are UTF-8; the Content-Type says {charset[1]!r:.40}.")
     return given
 
 

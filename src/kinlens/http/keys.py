@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Literal, get_args
 
 from kinlens.errors import CatalogError, InvalidInput
@@ -54,7 +55,9 @@ class Key:
 
 
 class KeyStore:
-    """The keys of one catalog. Thread-safe; what another process changes holds at once.
+    """The keys of one catalog; a context manager that closes them.
+
+    Thread-safe. What another process changes holds at once.
 
     Once a key has been made, requests need one, even after the last was revoked: a revocation
     must not open the door. To serve without keys again, delete ``keys.sqlite``.
@@ -149,6 +152,17 @@ class KeyStore:
         """Release the file."""
         with self._lock:
             self._db.close()
+
+    def __enter__(self) -> KeyStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def _read(self) -> dict[str, Key]:
         """The keys by hash, read again when any process has changed them."""

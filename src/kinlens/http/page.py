@@ -12,9 +12,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from kinlens.http import reference
+from kinlens.http import problems, reference
 from kinlens.http.headers import PAGE_HEADERS, PAGE_POLICY
 
 router = APIRouter(include_in_schema=False)
@@ -63,10 +63,18 @@ def docs(request: Request) -> Response:
     style = f"'sha256-{reference.STYLE_HASH}'"
     policy = PAGE_POLICY.replace("style-src 'self'", f"style-src {style}")
     return Response(
-        reference.render(request.app.openapi()),
+        reference.render(request.app.openapi(), problems.all_kinds()),
         headers=PAGE_HEADERS | {"Content-Security-Policy": policy},
         media_type="text/html",
     )
+
+
+@router.get("/problems/{slug}")
+def problem(slug: Annotated[str, Path()]) -> Response:
+    """Where the type of a problem document leads: its line in the reference."""
+    if slug not in {kind.slug for kind in problems.all_kinds()}:
+        raise HTTPException(404)
+    return RedirectResponse(f"../docs#{slug}", 302)
 
 
 def _send(request: Request, file: FilePath, headers: dict[str, str]) -> Response:

@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import FastAPI
@@ -95,6 +94,11 @@ KINDS: dict[type[Exception], Kind] = {
 }
 VALIDATION = Kind("invalid-request", 422, "Request doesn't fit its description")
 INTERNAL = KINDS[errors.KinlensError]
+NOT_READY = Kind("not-ready", 503, "Not ready", retry_after=1)
+_BY_STATUS = {
+    status: Kind(phrase.lower().replace(" ", "-"), status, phrase)
+    for status, phrase in ((400, "Bad Request"), (404, "Not Found"), (405, "Method Not Allowed"))
+}
 
 _HIDDEN = {
     404: "The picture's file is no longer where it was indexed; index it again.",
@@ -123,6 +127,12 @@ class Problem(BaseModel):
         None
     )
     errors: list[InvalidPart] | None = None
+
+
+def all_kinds() -> list[Kind]:
+    """Every kind of problem that the API tells of, each slug once."""
+    kinds = (*_BY_STATUS.values(), *KINDS.values(), VALIDATION, NOT_READY)
+    return list({kind.slug: kind for kind in kinds}.values())
 
 
 def kind_of(error: Exception) -> Kind:
@@ -211,14 +221,13 @@ def _headers(error: Exception, kind: Kind) -> dict[str, str]:
 
 
 def _from_http(error: HTTPException, scope: Scope) -> Response:
-    title = HTTPStatus(error.status_code).phrase
-    slug = title.lower().replace(" ", "-")
+    kind = _BY_STATUS.get(error.status_code, _BY_STATUS[400])
     details = {
         404: f"There is nothing at {scope['path']!r:.200}; /docs lists what there is.",
         405: f"{scope['method']} isn't a method of {scope['path']!r:.200}.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return document(Kind(slug, error.status_code, title), detail, scope, headers=error.headers)
+    return document(kind, detail, scope, headers=error.headers)
 
 
 def _from_body(error: ValidationError, scope: Scope) -> Response:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 from typing import Any
+
+from kinlens.http.problems import Kind
 
 STYLE = """
 :root { color-scheme: light dark; --quiet: #66686d; --line: #8884; --accent: #2f6fdb; }
@@ -25,9 +27,9 @@ a { color: inherit }
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
-def render(document: Mapping[str, Any]) -> str:
-    """The reference of an OpenAPI document, as HTML."""
-    body = "".join(_body(document))
+def render(document: Mapping[str, Any], kinds: Iterable[Kind]) -> str:
+    """The reference of an OpenAPI document and the kinds of problems, as HTML."""
+    body = "".join((*_body(document), *_problems(kinds)))
     title = escape(document["info"]["title"])
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -47,6 +49,13 @@ def _body(document: Mapping[str, Any]) -> Iterator[str]:
             for method, operation in operations.items():
                 if operation["tags"][0] == tag["name"] and method != "head":
                     yield from _operation(path, method, operation, document)
+
+
+def _problems(kinds: Iterable[Kind]) -> Iterator[str]:
+    yield "<h2>problems</h2><dl>"
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.slug)):
+        yield f'<dt id="{kind.slug}">{kind.status} {kind.slug}</dt><dd>{escape(kind.title)}</dd>'
+    yield "</dl>"
 
 
 def _operation(

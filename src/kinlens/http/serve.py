@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 GRACE = 15
 KEEP_ALIVE = 30
 BACKLOG = 2048
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Server:
     """A server that listens when it is made, so that its port is known before it runs.
 
-    As a context manager it serves from a thread; `run` serves from the caller's.
+    As a context manager it serves from a thread; `run` serves from the caller's. `port` and `url`
+    say where it is, from this machine.
 
     Parameters
     ----------
@@ -62,9 +64,8 @@ class Server:
         except ConfigError:
             self._close_keys()
             raise
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"http://{host}:{self.port}"
+        self.url = f"http://{_ANYWHERE.get(settings.host, _bracketed(settings.host))}:{self.port}"
         self.app = create_app(search, settings, self._keys)
         config = uvicorn.Config(
             self.app,
@@ -140,6 +141,10 @@ def _check_guarded(host: str, keys: KeyStore, allow_open: bool) -> None:
         f"Listening on {host} lets others in, and there is no API key. Make one with `kinlens keys "
         "create NAME`, listen on 127.0.0.1, or give --allow-open to let anyone read and write."
     )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _bind(host: str, port: int) -> socket.socket:

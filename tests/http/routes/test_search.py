@@ -248,6 +248,18 @@ def test_other_content_types(client: httpx.Client, content_type: str) -> None:
     )
 
 
+def test_other_charsets(client: httpx.Client) -> None:
+    for charset in ("latin-1", "unicode_escape", '"utf-16"'):
+        for kind in ("application/json", "multipart/form-data; boundary=x"):
+            headers = {"Content-Type": f"{kind}; charset={charset}"}
+            response = client.post("/v1/search", content=b"{}", headers=headers)
+            problem(response, 415, "unsupported-content-type")
+    headers = {"Content-Type": "Application/JSON; Charset=UTF-8"}
+    content = b'{"examples": [{"vector": [1]}]}'
+    response = client.post("/v1/search", content=content, headers=headers)
+    problem(response, 422, "invalid-input")
+
+
 @pytest.mark.parametrize(
     ("data", "status", "slug"),
     [

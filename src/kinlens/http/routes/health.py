@@ -14,10 +14,9 @@ from kinlens.http import answers
 from kinlens.http.auth import READ
 from kinlens.http.context import Context, context_of
 from kinlens.http.openapi import problems
-from kinlens.http.problems import Kind, document
+from kinlens.http.problems import NOT_READY, document
 
 router = APIRouter(tags=["health"])
-NOT_READY = Kind("not-ready", 503, "Not ready", retry_after=1)
 LITTLE_SPACE = 50_000_000
 
 

@@ -123,18 +123,17 @@ async def list_items(
     context = context_of(request)
     condition = parse_where(where)
 
-    def page() -> tuple[list[Item], int]:
+    def page() -> Response:
         found = context.search.items(where=condition, after=after, limit=limit + 1)
-        return list(found), context.search.count(condition)
+        shown = found[:limit]
+        body = {
+            "items": [answers.item(entry, context.signer) for entry in shown],
+            "next": shown[-1].id if len(found) > limit else None,
+            "total": context.search.count(condition),
+        }
+        return answers.json_response(body)
 
-    found, total = await context.readers.run(page)
-    shown = found[:limit]
-    body = {
-        "items": [answers.item(entry, context.signer) for entry in shown],
-        "next": shown[-1].id if len(found) > limit else None,
-        "total": total,
-    }
-    return answers.json_response(body)
+    return await context.readers.run(page)
 
 
 @router.get(
@@ -159,7 +158,9 @@ async def similar(
         return await get_item(request, f"{item_id}/similar")  # sent as %2Fsimilar: it is in the id
     check_id(item_id)
     context = context_of(request)
-    found = await context.readers.run(
+    return await context.readers.run(
+        reply,
+        context,
         context.search.similar,
         item_id,
         k=k,
@@ -167,7 +168,6 @@ async def similar(
         metric=metric,
         facets=parse_names(facets),
     )
-    return reply(found, context)
 
 
 @router.get(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ParamSpec
+
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +19,7 @@ from kinlens.http.requests import MAX_EXAMPLES, SearchBody, SearchForm
 from kinlens.types import Answer
 
 router = APIRouter(tags=["search"], dependencies=[Depends(READ)])
+P = ParamSpec("P")
 FORM_FIELDS = ("query", "k", "where", "metric", "facets", "crop")
 
 
@@ -40,11 +44,14 @@ async def search(request: Request) -> Response:
         form = await read_form(request, max_images=MAX_EXAMPLES, known=FORM_FIELDS)
         query = to_query(form_to_body(form), form.images)
     context = context_of(request)
-    return reply(await context.readers.run(context.search.search, query), context)
+    return await context.readers.run(reply, context, context.search.search, query)
 
 
-def reply(found: Answer, context: Context) -> Response:
-    """The answer of a search, with its stages in Server-Timing."""
+def reply(
+    context: Context, search: Callable[P, Answer], *args: P.args, **kwargs: P.kwargs
+) -> Response:
+    """Search, and write the answer, with its stages in Server-Timing; for a worker's thread."""
+    found = search(*args, **kwargs)
     context.metrics.searched(found.took)
     body = answers.answer(found, context.signer)
     return answers.json_response(body, headers=answers.server_timing(found.took))
