@@ -39,7 +39,8 @@ def create_key(
 ) -> None:
     """Make a key and show it, this once."""
     scopes = ("read", "write") if write else ("read",)
-    token = _store(data).create(name, scopes)
+    with _store(data) as store:
+        token = store.create(name, scopes)
     if json:
         common.print_json({"name": name, "scopes": list(scopes), "key": token})
         return
@@ -55,7 +56,8 @@ def create_key(
 @keys.command("list")
 def list_keys(json: common.Json = False, data: common.Data = None) -> None:
     """List the keys, without their secrets."""
-    found = _store(data).list()
+    with _store(data) as store:
+        found = store.list()
     if json:
         common.print_json([asdict(key) for key in found])
         return
@@ -63,15 +65,21 @@ def list_keys(json: common.Json = False, data: common.Data = None) -> None:
         common.console().print("No keys: the API is open, and serves on loopback only.")
         return
     rows = [
-        (key.name, " ".join(key.scopes), time.strftime("%Y-%m-%d", time.localtime(key.created_at)))
+        (key.name, " ".join(key.scopes), _day(key.created_at), _day(key.revoked_at))
         for key in found
     ]
-    common.table({"name": "left", "scopes": "left", "made": "left"}, rows)
+    common.table({"name": "left", "scopes": "left", "made": "left", "revoked": "left"}, rows)
 
 
 @keys.command("revoke")
 def revoke_key(name: Annotated[str, typer.Argument()], data: common.Data = None) -> None:
     """Revoke a key; requests with it are refused at once."""
-    if not _store(data).revoke(name):
+    with _store(data) as store:
+        revoked = store.revoke(name)
+    if not revoked:
         raise NotFound(f"No key named {name!r}; `kinlens keys list` shows them.")
     common.console().print(f"Revoked {name}.", markup=False)
+
+
+def _day(seconds: float | None) -> str:
+    return "" if seconds is None else time.strftime("%Y-%m-%d", time.localtime(seconds))
