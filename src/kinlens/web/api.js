@@ -2,6 +2,8 @@
  * The HTTP API, typed. Addresses are relative to the page, so that it works behind a prefix.
  */
 
+import { secrets } from './storage.js';
+
 /** @typedef {import('./state.js').Scalar} Scalar */
 /** @typedef {import('./state.js').State} State */
 /** @typedef {Record<string, Scalar | string[] | null>} Metadata */
@@ -45,13 +47,15 @@ const KEY = 'kinlens-key';
 /** An answer that isn't a success: the server's problem document. */
 export class Problem extends Error {
   /**
+   * @param {string} slug the end of the problem's type
    * @param {number} status
    * @param {string} title
    * @param {string} detail
    * @param {number | null} retryAfter seconds
    */
-  constructor(status, title, detail, retryAfter) {
+  constructor(slug, status, title, detail, retryAfter) {
     super(detail || title);
+    this.slug = slug;
     this.status = status;
     this.title = title;
     this.detail = detail;
@@ -64,12 +68,12 @@ export class Unreachable extends Error {}
 
 /** @returns {string} the API key of this tab, or "" */
 export function apiKey() {
-  return sessionStorage.getItem(KEY) ?? '';
+  return secrets.get(KEY) ?? '';
 }
 
 /** @param {string} key */
 export function setApiKey(key) {
-  sessionStorage.setItem(KEY, key);
+  secrets.set(KEY, key);
 }
 
 /**
@@ -98,6 +102,7 @@ async function problem(response) {
   const wait = Number(response.headers.get('Retry-After'));
   const document = await response.json().catch(() => null);
   return new Problem(
+    String(document?.type ?? '').split('/').at(-1) ?? '',
     response.status,
     String(document?.title ?? response.statusText),
     typeof document?.detail === 'string' ? document.detail : '',

@@ -3,6 +3,8 @@
  * how names and values read.
  */
 
+import { choices } from './storage.js';
+
 /** @typedef {import('./api.js').Field} Field */
 /** @typedef {import('./api.js').Item} Item */
 /** @typedef {import('./api.js').Metadata} Metadata */
@@ -35,14 +37,14 @@ export class Captions {
 
   /** @returns {string[]} the fields shown under each picture */
   get shown() {
-    const stored = localStorage.getItem(STORAGE);
+    const stored = choices.get(STORAGE);
     if (!stored) return this.#guess;
     return stored.split('\n').filter((name) => this.#fields.has(name));
   }
 
   /** @param {string[]} names */
   set shown(names) {
-    localStorage.setItem(STORAGE, names.join('\n') || '\n');
+    choices.set(STORAGE, names.join('\n') || '\n');
   }
 
   /**
@@ -51,7 +53,8 @@ export class Captions {
    */
   title(item) {
     const value = this.#title === null ? null : item.metadata[this.#title];
-    return typeof value === 'string' && value.trim() ? value : item.id;
+    if (typeof value === 'string' && value.trim()) return value;
+    return item.id.split('/').filter(Boolean).at(-1) ?? item.id; // an id that is a path
   }
 
   /**
@@ -83,9 +86,15 @@ export class Captions {
    */
   number(name, value) {
     if (Number.isInteger(value) && this.#isYear(name)) return String(value);
-    const money = /price|cost/i.test(name) && !Number.isInteger(value);
+    const money = /price|cost/i.test(name) && this.#hasCents(name);
     const minimumFractionDigits = money ? 2 : 0;
     return value.toLocaleString('en', { minimumFractionDigits, maximumFractionDigits: money ? 2 : 4 });
+  }
+
+  /** @param {string} name */
+  #hasCents(name) {
+    const field = this.#fields.get(name);
+    return !Number.isInteger(field?.minimum) || !Number.isInteger(field?.maximum);
   }
 
   /** @param {string} name */

@@ -4,7 +4,7 @@
 
 import { similar } from './api.js';
 import { humanize, scoreText } from './captions.js';
-import { announce, el, icon, typed } from './dom.js';
+import { copy, el, icon, typed } from './dom.js';
 import { find, picture, remember } from './items.js';
 
 /** @typedef {import('./api.js').Item} Item */
@@ -37,6 +37,8 @@ export class Detail {
       event.preventDefault();
       this.actions.close();
     });
+    // A browser may close a dialog without asking, when Escape is pressed twice.
+    this.dialog.addEventListener('close', () => this.#id !== null && this.actions.close());
     this.dialog.addEventListener('click', (event) => event.target === this.dialog && this.actions.close());
     this.dialog.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -59,6 +61,14 @@ export class Detail {
     if (!this.dialog.open) this.dialog.showModal();
   }
 
+  /** Write titles and values again, once the catalog's fields are known. */
+  recaption() {
+    if (this.#id === null || !this.dialog.open) return;
+    const id = this.#id;
+    this.#id = null;
+    this.show(id);
+  }
+
   /** @param {string} id */
   async #load(id) {
     this.dialog.replaceChildren(el('div', { class: 'large' }), el('div', { class: 'facts' }, this.#close()));
@@ -75,8 +85,6 @@ export class Detail {
   /** @param {Item} item */
   #fill(item) {
     const image = picture(item, 'image_url', { alt: this.captions.title(item) });
-    // The thumbnail is here already: it fills the frame until the large picture comes.
-    image.style.backgroundImage = `url("${CSS.escape(item.thumbnail_url)}")`;
     const kin = el('div', { class: 'kin', hidden: true });
     this.dialog.setAttribute('aria-label', this.captions.title(item));
     this.dialog.replaceChildren(
@@ -93,7 +101,6 @@ export class Detail {
         this.#links(item),
       ),
     );
-    this.dialog.querySelector('.facts')?.scrollTo(0, 0);
     void this.#kin(item, kin);
   }
 
@@ -161,15 +168,12 @@ export class Detail {
 
   /** @param {Item} item */
   #links(item) {
-    const copy = el('button', { class: 'quiet-button', type: 'button' }, icon('copy'), 'Copy id');
-    copy.addEventListener('click', () => {
-      void navigator.clipboard.writeText(item.id).then(() => {
-        announce('Id copied');
-        copy.lastChild?.replaceWith('Copied');
-      });
+    const button = el('button', { class: 'quiet-button', type: 'button' }, icon('copy'), 'Copy id');
+    button.addEventListener('click', async () => {
+      if (await copy(item.id, 'Id copied')) button.lastChild?.replaceWith('Copied');
     });
     const original = el('a', { class: 'quiet-button', href: item.image_url, target: '_blank', rel: 'noopener' }, icon('open'), 'Open original');
-    return el('div', { class: 'links' }, original, copy);
+    return el('div', { class: 'links' }, original, button);
   }
 
   /**

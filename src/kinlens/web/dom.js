@@ -74,6 +74,21 @@ export function announce(text) {
   live.textContent = live.textContent === text ? `${text}\u00a0` : text;
 }
 
+/**
+ * @param {string} text to put on the clipboard
+ * @param {string} done to say when it is there
+ */
+export async function copy(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce(done);
+    return true;
+  } catch {
+    announce('This page may not copy; select the text instead.'); // plain http, or forbidden
+    return false;
+  }
+}
+
 /** @returns {boolean} whether the person asked for less motion */
 export function calm() {
   return matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -106,6 +121,21 @@ export function fly(source, target, change) {
   // A transition that the browser skips (hidden tab, a newer one) still made the change.
   transition.finished.then(tidy, tidy);
   transition.ready.catch(() => {});
+}
+
+/**
+ * Put an opened popover under the button that opened it, within the window.
+ *
+ * @param {HTMLElement} popover
+ * @param {Element | null} button
+ */
+export function placeUnder(popover, button) {
+  if (!button) return;
+  const area = button.getBoundingClientRect();
+  const left = Math.min(area.left, innerWidth - popover.offsetWidth - 16);
+  const top = Math.min(area.bottom + 8, innerHeight - popover.offsetHeight - 16);
+  popover.style.left = `${Math.max(8, left)}px`;
+  popover.style.top = `${Math.max(8, top)}px`;
 }
 
 /**

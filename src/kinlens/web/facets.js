@@ -49,7 +49,6 @@ export class FacetPanel {
   /** @param {Field[]} fields of the catalog */
   learn(fields) {
     this.#fields = fields.filter(isUseful).sort(byUse);
-    this.#groups.clear();
     this.#ranges.clear();
     this.list.replaceChildren(...this.#fields.map((field, at) => this.#group(field, at)));
   }
@@ -81,7 +80,7 @@ export class FacetPanel {
     const body = el('div', { class: 'values' });
     const group = el(
       'details',
-      { class: 'group', open: at < OPEN_GROUPS },
+      { class: 'group', open: this.#groups.get(field.name)?.open ?? (at < OPEN_GROUPS || this.#isChosen(field.name)) },
       el('summary', {}, el('span', {}, humanize(field.name)), icon('chevron')),
       body,
     );
@@ -93,6 +92,11 @@ export class FacetPanel {
     }
     this.#groups.set(field.name, group);
     return group;
+  }
+
+  /** @param {string} name */
+  #isChosen(name) {
+    return Boolean(this.#state?.values[name] ?? this.#state?.ranges[name]);
   }
 
   #draw() {
@@ -229,12 +233,19 @@ function isUseful({ kind, distinct, count, minimum, maximum }) {
   return kind !== 'mixed' && distinct > 1 && distinct <= MOST_VALUES && distinct < count;
 }
 
-/** Values to tick come before ranges, and short lists before long ones. @param {Field} a @param {Field} b */
+/**
+ * Short lists come before long ones; what people filter by most (kind, color, price) comes sooner.
+ *
+ * @param {Field} a
+ * @param {Field} b
+ */
 function byUse(a, b) {
   /** @param {Field} field */
   const weight = ({ kind, name, distinct }) => {
-    if (kind === 'number') return /price|cost/i.test(name) ? 25 : 400;
-    return kind === 'boolean' ? 300 : distinct;
+    if (kind === 'number') return /price|cost/i.test(name) ? 9 : 400;
+    if (kind === 'boolean') return 300;
+    if (/colou?r/i.test(name)) return distinct / 4;
+    return /categor|type|kind|class/i.test(name) ? distinct / 2 : distinct;
   };
   return weight(a) - weight(b);
 }

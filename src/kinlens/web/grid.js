@@ -57,6 +57,13 @@ export class Grid {
     }
     this.list.replaceChildren(...this.#tiles.values());
     this.#firstTabStop();
+    requestAnimationFrame(() => this.measure());
+  }
+
+  /** Tell the tiles that were never drawn how tall a tile is, so that scrolling lands well. */
+  measure() {
+    const tile = this.list.firstElementChild;
+    if (tile instanceof HTMLElement) this.list.style.setProperty('--tall', `${tile.offsetHeight}px`);
   }
 
   /** @param {Item[]} items */
@@ -101,14 +108,14 @@ export class Grid {
   }
 
   focusFirst() {
-    this.list.querySelector('a')?.focus();
+    this.list.querySelector('a')?.focus({ preventScroll: true });
   }
 
   /** @param {Item} item */
   #tile(item) {
     const image = picture(item, 'thumbnail_url', { loading: 'lazy' });
     image.classList.toggle('fills', fills(item, this.#ratio || 1));
-    const link = el('a', { class: 'frame', href: this.actions.address(item), tabindex: '-1' }, image);
+    const link = el('a', { class: 'frame', tabindex: '-1' }, image);
     link.addEventListener('click', (event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey) return; // a new tab or window
       event.preventDefault();
@@ -162,7 +169,9 @@ export class Grid {
       el('span', { class: 'details' }, el('span', {}, details), score),
     );
     const label = [title, details, item.score === undefined ? '' : `similarity ${scoreText(item.score)}`];
-    tile.querySelector('a')?.setAttribute('aria-label', label.filter(Boolean).join(', '));
+    const link = tile.querySelector('a');
+    link?.setAttribute('aria-label', label.filter(Boolean).join(', '));
+    link?.setAttribute('href', this.actions.address(item));
   }
 
   /** The item as last shown, with its newest score. @param {Item} item */

@@ -4,6 +4,7 @@
 
 import { getItem } from './api.js';
 import { el } from './dom.js';
+import { toned } from './tone.js';
 
 /** @typedef {import('./api.js').Item} Item */
 
@@ -64,8 +65,13 @@ export function picture(item, which, props = {}) {
       else image.classList.add('broken');
     },
   });
+  if (which === 'image_url') {
+    // The thumbnail is here already: it fills the frame until the large picture comes.
+    image.style.backgroundImage = `url(${JSON.stringify(item.thumbnail_url)})`;
+    image.addEventListener('load', () => image.style.removeProperty('background-image'));
+  }
   image.src = item[which];
-  return image;
+  return toned(image);
 }
 
 /**

@@ -7,7 +7,7 @@ import { Camera } from './camera.js';
 import { Captions } from './captions.js';
 import { Counts } from './counts.js';
 import { Detail } from './detail.js';
-import { announce, byId, fly, typed } from './dom.js';
+import { announce, byId, fly, placeUnder, typed } from './dom.js';
 import { FacetPanel } from './facets.js';
 import { Grid } from './grid.js';
 import { Intake } from './intake.js';
@@ -15,7 +15,7 @@ import { watchKeys } from './keys.js';
 import { Options } from './options.js';
 import { QueryPanel } from './query.js';
 import { Results } from './results.js';
-import { MAX_EXAMPLES, clearFilters, emptyState, example, toAddress } from './state.js';
+import { MAX_EXAMPLES, clearFilters, emptyState, example, filtered, toAddress } from './state.js';
 import { Store } from './store.js';
 
 /** @typedef {import('./api.js').Item} Item */
@@ -27,7 +27,7 @@ history.scrollRestoration = 'manual';
 
 const store = new Store();
 const captions = new Captions();
-let live = false;
+/** The catalog's size when its fields were last asked for. */
 let learned = -1;
 
 /** @param {Item} item */
@@ -44,18 +44,18 @@ const query = new QueryPanel(
   { panel: byId('panel'), stage: byId('stage'), strip: byId('strip'), tuning: byId('tuning') },
   captions,
   {
-    step: (examples) => store.push({ ...store.state, examples }),
-    adjust: (examples) => adjust({ ...store.state, examples }),
+    step: (examples) => store.step({ ...store.state, examples }),
+    adjust: (examples) => store.adjust({ ...store.state, examples }),
   },
 );
 
 const facets = new FacetPanel({ list: byId('facets'), chips: byId('chips') }, captions, (change) =>
-  store.push(change(store.state)),
+  store.step(change(store.state)),
 );
 const counts = new Counts(facets);
 
 const options = new Options(captions, {
-  change: (change) => store.push(change(store.state)),
+  change: (change) => store.step(change(store.state)),
   recaption: () => grid.recaption(),
 });
 
@@ -63,21 +63,22 @@ const results = new Results(
   { main: byId('results'), status: byId('status'), message: byId('message'), more: typed('more', HTMLButtonElement) },
   grid,
   {
-    mend: (remedy) => {
-      if (remedy === 'key') askKey();
+    mend: (remedy, text) => {
+      if (remedy === 'key') askKey(text);
       else if (remedy === 'browse') intake.browse('new');
-      else if (remedy === 'clear') store.push(emptyState());
+      else if (remedy === 'clear') store.step(emptyState());
     },
-    clearFilters: () => store.push(clearFilters(store.state)),
-    showMore: (k) => store.push({ ...store.state, k }),
+    clearFilters: () => store.step(clearFilters(store.state)),
+    showMore: (k) => store.step({ ...store.state, k }),
     answered: (total, answer) => void answered(total, answer),
+    failed: () => void failed(),
   },
 );
 
 const detail = new Detail(captions, {
   similar: moreLike,
   add: (item, weight) => addItem(item, weight, null),
-  open: (id) => adjust({ ...store.state, item: id }),
+  open: (id) => store.adjust({ ...store.state, item: id }),
   close: closeDetail,
   neighbors: () => grid.items,
   address,
@@ -90,21 +91,26 @@ const intake = new Intake({
   asking: () => store.state.examples.length > 0,
 });
 
-store.subscribe((state, before) => {
+store.subscribe((state, before, way) => {
   query.show(state);
-  facets.show(state);
-  options.show(state);
-  results.ask(state, live);
+  if (state.values !== before.values || state.ranges !== before.ranges) showFilters(state, way);
+  if (state.k !== before.k || state.metric !== before.metric) options.show(state);
+  results.ask(state, way);
   detail.show(state.item);
   if (before.item !== null && state.item === null) grid.focus(before.item);
   if (before.examples !== state.examples) byId('notice').hidden = true;
 });
 
-/** A change within the present step of history. @param {State} state */
-function adjust(state) {
-  live = true;
-  store.replace(state);
-  live = false;
+/**
+ * @param {State} state
+ * @param {import('./store.js').Way} way
+ */
+function showFilters(state, way) {
+  facets.show(state);
+  const count = filtered(state).length;
+  byId('filters-count').textContent = count ? `Filters · ${count}` : 'Filters';
+  const top = byId('results').offsetTop;
+  if (way === 'step' && scrollY > top) scrollTo(0, top);
 }
 
 /**
@@ -120,7 +126,7 @@ function take(examples, mode) {
   if (all.length > MAX_EXAMPLES) refuse(`A search takes at most ${MAX_EXAMPLES} pictures; the others were left out.`);
   const state = { ...store.state, item: null, examples: all.slice(0, MAX_EXAMPLES) };
   if (mode === 'new') scrollTo(0, 0);
-  store.push(state);
+  store.step(state);
 }
 
 /**
@@ -158,14 +164,14 @@ function addItem(item, weight, picture) {
  * @param {Element | null} picture
  */
 function openDetail(id, picture) {
-  fly(picture, () => detail.picture, () => store.push({ ...store.state, item: id }, { detail: true }));
+  fly(picture, () => detail.picture, () => store.step({ ...store.state, item: id }, { detail: true }));
 }
 
 function closeDetail() {
   const { item } = store.state;
   const back = () => {
     if (history.state?.detail) history.back();
-    else store.push({ ...store.state, item: null });
+    else store.step({ ...store.state, item: null });
   };
   if (item !== null) back();
 }
@@ -178,7 +184,9 @@ function refuse(message) {
   announce(message);
 }
 
-function askKey() {
+/** @param {string} text */
+function askKey(text) {
+  byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
   const dialog = typed('key', HTMLDialogElement);
   if (!dialog.open) dialog.showModal();
 }
@@ -189,26 +197,30 @@ function askKey() {
  */
 async function answered(total, answer) {
   if (answer) byId('encoder').textContent = `${answer.encoder.name} · ${answer.encoder.dim} dimensions`;
-  const unfiltered = Object.keys(store.state.values).length + Object.keys(store.state.ranges).length === 0;
-  if (learned < 0 || (unfiltered && learned !== total)) {
-    learned = unfiltered ? total : 0;
-    await learn();
-  }
+  if (learned < 0 || (!filtered(store.state).length && learned !== total)) await learn(total);
+  document.title = answer ? 'Look-alikes · Kinlens' : 'Kinlens';
   await counts.update(store.state, total);
 }
 
-async function learn() {
-  try {
-    const fields = await listFields();
-    captions.learn(fields);
-    facets.learn(fields);
-    facets.show(store.state);
-    options.learn();
-    grid.recaption();
-    byId('panel').classList.toggle('filterable', facets.counted.length > 0);
-  } catch {
-    learned = -1; // asked again after the next answer
-  }
+/** A search that fails leaves the filters as they are; an address that fails at once has none yet. */
+async function failed() {
+  if (learned >= 0) return;
+  await learn(0);
+  if (learned >= 0) await counts.update(store.state, 0);
+}
+
+/** @param {number} total */
+async function learn(total) {
+  const fields = await listFields().catch(() => null);
+  if (!fields) return; // asked again with the next answer; the grid tells what is wrong
+  learned = total;
+  captions.learn(fields);
+  facets.learn(fields);
+  facets.show(store.state);
+  options.learn();
+  grid.recaption();
+  detail.recaption();
+  byId('panel').classList.toggle('filterable', fields.length > 0);
 }
 
 /** @param {string} id @param {() => void} act */
@@ -227,10 +239,10 @@ onclick('invite', () => intake.browse('new'));
 onclick('snapshot', () => snapshot('new'));
 onclick('add-browse', () => intake.browse('plus'));
 onclick('add-snapshot', () => snapshot('plus'));
-onclick('clear-query', () => store.push({ ...store.state, examples: [] }));
+onclick('clear-query', () => store.step({ ...store.state, examples: [] }));
 byId('brand').addEventListener('click', (event) => {
   event.preventDefault();
-  store.push(emptyState());
+  store.step(emptyState());
 });
 
 typed('key-form', HTMLFormElement).addEventListener('submit', () => {
@@ -253,8 +265,13 @@ watchKeys({
   help: () => typed('keys-help', HTMLDialogElement).showModal(),
 });
 
+for (const id of ['add-menu', 'view-menu']) {
+  const button = document.querySelector(`[popovertarget="${id}"]`);
+  byId(id).addEventListener('toggle', () => placeUnder(byId(id), button));
+}
+
 query.show(store.state);
-facets.show(store.state);
 options.show(store.state);
-results.ask(store.state, false);
+showFilters(store.state, 'travel');
+results.ask(store.state, 'travel');
 detail.show(store.state.item);

@@ -5,6 +5,7 @@
 import { humanize } from './captions.js';
 import { byId, el, typed } from './dom.js';
 import { DEFAULT_K } from './state.js';
+import { choices } from './storage.js';
 
 /** @typedef {import('./state.js').State} State */
 /** @typedef {import('./state.js').Metric} Metric */
@@ -59,13 +60,13 @@ export class Options {
 
   #sizes() {
     const list = byId('results');
-    list.dataset['size'] = localStorage.getItem(SIZE) ?? 'medium';
+    list.dataset['size'] = choices.get(SIZE) ?? 'medium';
     const group = byId('sizes');
     for (const [size, text] of Object.entries(SIZES)) {
       const input = el('input', { type: 'radio', name: 'size', value: size });
       input.checked = list.dataset['size'] === size;
       input.addEventListener('change', () => {
-        localStorage.setItem(SIZE, size);
+        choices.set(SIZE, size);
         list.dataset['size'] = size;
       });
       group.append(el('label', {}, input, el('span', {}, text)));

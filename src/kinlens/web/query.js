@@ -5,6 +5,7 @@
 import { CropBox } from './crop.js';
 import { el, icon } from './dom.js';
 import { find, picture, recall } from './items.js';
+import { toned } from './tone.js';
 import { MAX_EXAMPLES } from './state.js';
 import { uploadAddress } from './uploads.js';
 
@@ -22,6 +23,9 @@ export class QueryPanel {
   #examples = [];
   #selected = 0;
   #staged = '';
+  /** What the strip shows: it is drawn again only when that changes. */
+  #stripped = '';
+  #tuned = -1;
 
   /**
    * @param {{panel: HTMLElement, stage: HTMLElement, strip: HTMLElement, tuning: HTMLElement}} parts
@@ -40,7 +44,7 @@ export class QueryPanel {
 
   /** @param {State} state */
   show({ examples }) {
-    const grew = examples.length > this.#examples.length;
+    const grew = this.#examples.length > 0 && examples.length > this.#examples.length;
     this.#examples = examples;
     if (grew) this.#selected = examples.length - 1;
     this.#selected = Math.max(0, Math.min(this.#selected, examples.length - 1));
@@ -109,18 +113,22 @@ export class QueryPanel {
    * @returns {Promise<HTMLElement>} its picture, or words where it can't be shown
    */
   async #lookUp(entry) {
-    if (entry.kind === 'url') return stand('link', hostOf(entry.ref), 'Kinlens fetches this picture itself.');
     if (entry.kind === 'id') {
       const item = await find(entry.ref).catch(() => null);
       return item ? this.#itemPicture(item) : stand('missing', entry.ref, 'This item is not in the catalog.');
     }
-    const address = await uploadAddress(entry.ref);
+    const address = entry.kind === 'url' ? entry.ref : await uploadAddress(entry.ref);
     if (!address) return stand('missing', 'Picture not here', 'It stays in the browser where it was dropped.');
-    const image = el('img', { class: 'shown', alt: 'Query picture', draggable: 'false', src: address });
-    image.onerror = () => {
-      image.replaceWith(stand('missing', 'No preview', 'This browser can’t show this format.'));
+    const image = toned(el('img', { class: 'shown', alt: 'Query picture', draggable: 'false', src: address }));
+    image.addEventListener('error', () => {
+      const instead =
+        entry.kind === 'url'
+          ? stand('link', hostOf(entry.ref), 'Kinlens fetches this picture itself; there is no preview.')
+          : stand('missing', 'No preview', 'This browser can’t show this format. Kinlens may still read it.');
+      this.#shape(1.4);
+      image.replaceWith(instead);
       this.stage.classList.add('blind');
-    };
+    });
     return image;
   }
 
@@ -130,6 +138,10 @@ export class QueryPanel {
   }
 
   #showStrip() {
+    const strip = JSON.stringify([this.#selected, this.#examples.map(({ kind, ref, weight }) => [kind, ref, weight > 0])]);
+    if (strip === this.#stripped) return;
+    this.#stripped = strip;
+    const focused = this.strip.contains(document.activeElement);
     const several = this.#examples.length > 1;
     const tiles = several ? this.#examples.map((entry, at) => this.#stripTile(entry, at)) : [];
     const add = this.strip.querySelector('.add');
@@ -137,6 +149,9 @@ export class QueryPanel {
     this.strip.prepend(...tiles);
     if (add instanceof HTMLElement) add.hidden = this.#examples.length >= MAX_EXAMPLES;
     this.strip.classList.toggle('several', several);
+    /** @type {HTMLElement | null} */
+    const again = this.strip.querySelector('[aria-pressed="true"]') ?? this.strip.querySelector('.add button');
+    if (focused) again?.focus();
   }
 
   /**
@@ -170,7 +185,10 @@ export class QueryPanel {
     const entry = this.#examples[this.#selected];
     this.tuning.hidden = this.#examples.length < 2 || !entry;
     if (!entry || this.tuning.hidden) return;
-    if (this.tuning.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement) return;
+    const sliding = document.activeElement instanceof HTMLInputElement && this.tuning.contains(document.activeElement);
+    if (sliding && this.#tuned === this.#selected) return;
+    this.#tuned = this.#selected;
+    const focused = this.tuning.contains(document.activeElement);
     const sign = Math.sign(entry.weight);
     const onlyLike = sign > 0 && this.#examples.filter((other) => other.weight > 0).length === 1;
     /** @param {number} to @param {string} text */
@@ -194,6 +212,9 @@ export class QueryPanel {
       el('div', { class: 'segmented', role: 'group', 'aria-label': 'Direction' }, side(1, 'Like this'), side(-1, 'Less like')),
       el('label', { class: 'weight' }, el('span', {}, 'Weight'), weight),
     );
+    /** @type {HTMLElement | null} */
+    const pressed = this.tuning.querySelector('[aria-pressed="true"]');
+    if (focused) pressed?.focus();
   }
 }
 
@@ -215,8 +236,11 @@ async function thumbnail(entry) {
     const item = await find(entry.ref).catch(() => null);
     return item ? picture(item, 'thumbnail_url') : icon('missing');
   }
-  const address = entry.kind === 'upload' ? await uploadAddress(entry.ref) : null;
-  return address ? el('img', { src: address, alt: '', draggable: 'false' }) : icon(entry.kind === 'url' ? 'link' : 'missing');
+  const address = entry.kind === 'url' ? entry.ref : await uploadAddress(entry.ref);
+  if (!address) return icon('missing');
+  const image = toned(el('img', { src: address, alt: '', draggable: 'false' }));
+  image.addEventListener('error', () => image.replaceWith(icon(entry.kind === 'url' ? 'link' : 'picture')));
+  return image;
 }
 
 /** @param {string} address */

@@ -3,7 +3,7 @@
  */
 
 import { listItems, search } from './api.js';
-import { announce, el, icon, plural } from './dom.js';
+import { announce, copy, el, icon, plural } from './dom.js';
 import { remember } from './items.js';
 import { DEFAULT_K, MAX_K, filtered, question, toWhere } from './state.js';
 import { LostUpload, explain } from './trouble.js';
@@ -16,14 +16,16 @@ import { getUpload } from './uploads.js';
 /** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, scroll: number}} Shown */
 /**
  * @typedef {object} ResultActions
- * @property {(remedy: Remedy) => void} mend
+ * @property {(remedy: Remedy, text: string) => void} mend
  * @property {() => void} clearFilters
  * @property {(k: number) => void} showMore
  * @property {(total: number, answer: Answer | null) => void} answered
+ * @property {() => void} failed
  */
 
 const PAGE = 60;
-const PACE = 120;
+// Seven questions a second keep up with a hand, and stay within the server's limit a minute.
+const PACE = 150;
 const REMEMBERED = 24;
 const POLL_EMPTY = 3000;
 
@@ -72,20 +74,22 @@ export class Results {
 
   /**
    * @param {State} state
-   * @param {boolean} live whether more changes of the same gesture follow
+   * @param {import('./store.js').Way} way
    */
-  ask(state, live) {
+  ask(state, way) {
     this.#state = state;
     if (question(state) === this.#asked) return;
     if (this.#shown) this.#shown.scroll = scrollY;
     clearTimeout(this.#timer);
-    if (live) this.#timer = setTimeout(() => this.#paced(), Math.max(0, this.#sentAt + PACE - performance.now()));
-    else this.#send();
+    if (way === 'adjust') {
+      this.#timer = setTimeout(() => this.#paced(), Math.max(0, this.#sentAt + PACE - performance.now()));
+    } else {
+      this.#send(way === 'travel' ? this.#past.get(question(state)) : undefined);
+    }
   }
 
   /** Ask the same again. */
   again() {
-    this.#past.clear();
     this.#send();
   }
 
@@ -95,7 +99,8 @@ export class Results {
     else this.#send();
   }
 
-  #send() {
+  /** @param {Shown} [past] what the question was answered with before, on the way back */
+  #send(past) {
     const state = this.#state;
     if (!state) return;
     clearTimeout(this.#retry);
@@ -103,7 +108,7 @@ export class Results {
     this.#controller = new AbortController();
     this.#asked = question(state);
     this.#sentAt = performance.now();
-    const past = this.#past.get(this.#asked);
+    this.#busy = false;
     if (past) return this.#show(past, state, true);
     this.#wait();
     const { signal } = this.#controller;
@@ -173,16 +178,23 @@ export class Results {
     remember(shown.items);
     this.message.replaceChildren();
     this.#enter('answered');
+    const focused = this.grid.list.contains(document.activeElement);
     this.grid.show(shown.items);
+    if (focused && !this.grid.list.contains(document.activeElement)) this.grid.focusFirst();
     this.#showStatus(shown);
     this.#showMore(shown, state);
     if (!shown.items.length) this.#showNothing(state);
-    if (again) scrollTo(0, shown.scroll);
+    if (again) {
+      this.grid.measure();
+      scrollTo(0, shown.scroll);
+    }
     this.actions.answered(shown.total, shown.answer);
   }
 
   /** @param {Shown} shown */
   #showStatus({ items, total, answer }) {
+    announce(answer ? plural(items.length, 'look-alike') : plural(total, 'picture'));
+    if (!items.length) return this.status.replaceChildren();
     const count = answer
       ? `${items.length.toLocaleString('en')} of ${total.toLocaleString('en')}`
       : plural(total, 'picture');
@@ -196,7 +208,6 @@ export class Results {
       parts.push(el('span', { title: split }, ms(all)));
     }
     this.status.replaceChildren(...parts);
-    announce(answer ? plural(items.length, 'look-alike') : plural(total, 'picture'));
   }
 
   /**
@@ -255,7 +266,7 @@ export class Results {
     const buttons = remedies.map((remedy, at) =>
       el(
         'button',
-        { class: at ? 'quiet-button' : 'button', type: 'button', onclick: () => this.#mend(remedy) },
+        { class: at ? 'quiet-button' : 'button', type: 'button', onclick: () => this.#mend(remedy, text) },
         REMEDIES[remedy],
       ),
     );
@@ -263,13 +274,17 @@ export class Results {
     announce(`${title}. ${text}`);
     this.#asked = null;
     if (wait !== null) this.#countDown(wait);
-    if (remedies[0] === 'key') this.actions.mend('key');
+    if (remedies[0] === 'key') this.actions.mend('key', text);
+    this.actions.failed();
   }
 
-  /** @param {Remedy} remedy */
-  #mend(remedy) {
+  /**
+   * @param {Remedy} remedy
+   * @param {string} text
+   */
+  #mend(remedy, text) {
     if (remedy === 'retry') this.#send();
-    else this.actions.mend(remedy);
+    else this.actions.mend(remedy, text);
   }
 
   /** @param {number} seconds */
@@ -298,14 +313,12 @@ export class Results {
 
 /** @param {number} value */
 function ms(value) {
-  return value >= 9.5 ? `${Math.round(value).toLocaleString('en')} ms` : `${value.toFixed(1)} ms`;
+  return `${value < 1 ? value.toFixed(1) : Math.round(value).toLocaleString('en')} ms`;
 }
 
 /** @param {string} text a line for the shell, to be copied */
 function command(text) {
-  const copy = el('button', { class: 'icon-button', type: 'button', 'aria-label': 'Copy the command' }, icon('copy'));
-  copy.addEventListener('click', () => {
-    void navigator.clipboard.writeText(text).then(() => announce('Copied'));
-  });
-  return el('div', { class: 'command' }, el('code', {}, text), copy);
+  const act = () => void copy(text, 'Copied');
+  const button = el('button', { class: 'icon-button', type: 'button', 'aria-label': 'Copy the command', onclick: act }, icon('copy'));
+  return el('div', { class: 'command' }, el('code', {}, text), button);
 }

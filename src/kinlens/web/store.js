@@ -5,7 +5,13 @@
 import { fromAddress, toAddress } from './state.js';
 
 /** @typedef {import('./state.js').State} State */
-/** @typedef {(state: State, before: State) => void} Listener */
+/**
+ * How a state came: a step that "back" undoes, a change within the step (a crop that is dragged),
+ * or a travel through history.
+ *
+ * @typedef {'step' | 'adjust' | 'travel'} Way
+ */
+/** @typedef {(state: State, before: State, way: Way) => void} Listener */
 
 // Safari refuses more than 100 history writes in 30 seconds; a crop that is dragged makes hundreds.
 const WRITE_AFTER = 350;
@@ -21,7 +27,7 @@ export class Store {
     addEventListener('popstate', () => {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      this.#apply(fromAddress(location.search));
+      this.#apply(fromAddress(location.search), 'travel');
     });
     addEventListener('pagehide', () => this.#write());
   }
@@ -32,27 +38,21 @@ export class Store {
   }
 
   /**
-   * A step that "back" undoes.
-   *
    * @param {State} state
    * @param {Record<string, unknown>} [mark] kept with the history entry
    */
-  push(state, mark = {}) {
+  step(state, mark = {}) {
     this.#write();
     if (toAddress(state) !== toAddress(this.state)) {
       history.pushState(mark, '', toAddress(state) || location.pathname);
     }
-    this.#apply(state);
+    this.#apply(state, 'step');
   }
 
-  /**
-   * A change within the present step, such as a crop that is dragged.
-   *
-   * @param {State} state
-   */
-  replace(state) {
+  /** @param {State} state */
+  adjust(state) {
     this.#timer ??= setTimeout(() => this.#write(), WRITE_AFTER);
-    this.#apply(state);
+    this.#apply(state, 'adjust');
   }
 
   #write() {
@@ -62,10 +62,13 @@ export class Store {
     history.replaceState(history.state, '', toAddress(this.state) || location.pathname);
   }
 
-  /** @param {State} state */
-  #apply(state) {
+  /**
+   * @param {State} state
+   * @param {Way} way
+   */
+  #apply(state, way) {
     const before = this.state;
     this.state = state;
-    for (const listener of this.#listeners) listener(state, before);
+    for (const listener of this.#listeners) listener(state, before, way);
   }
 }

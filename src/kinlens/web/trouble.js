@@ -2,14 +2,14 @@
  * What to tell a person when something fails, and what they can do about it.
  */
 
-import { Problem, Unreachable } from './api.js';
+import { Problem, Unreachable, apiKey } from './api.js';
 
 /** @typedef {'retry' | 'key' | 'browse' | 'clear'} Remedy */
 /**
  * @typedef {object} Trouble
  * @property {string} title
  * @property {string} text
- * @property {Remedy[]} remedies
+ * @property {Remedy[]} remedies the first is the one to try
  * @property {number | null} wait seconds after which the page tries again by itself
  * @property {boolean} passing whether what was shown before stays true
  */
@@ -17,15 +17,21 @@ import { Problem, Unreachable } from './api.js';
 /** The picture that was asked about is only in another browser. */
 export class LostUpload extends Error {}
 
-const TITLES = /** @type {Record<number, string>} */ ({
-  400: 'This search can’t be read',
-  403: 'This key may not search',
-  404: 'That item is no longer here',
-  409: 'The catalog needs attention',
-  413: 'That picture is too large',
-  415: 'That isn’t a picture Kinlens reads',
-  422: 'This search doesn’t work',
-  502: 'That link gave no picture',
+/** By the problem's slug, which the server promises to keep. */
+const PICTURE = /** @type {Record<string, string>} */ ({
+  'unsupported-picture': 'That isn’t a picture Kinlens reads',
+  'broken-picture': 'That picture can’t be read',
+  'picture-too-large': 'That picture is too large',
+  'body-too-large': 'That picture is too large',
+  'forbidden-address': 'Kinlens doesn’t connect there',
+  'fetch-failed': 'That link gave no picture',
+});
+const OTHER = /** @type {Record<string, string>} */ ({
+  'not-found': 'That item is no longer here',
+  'picture-gone': 'That picture’s file has gone',
+  'permission-denied': 'This key may not search',
+  'invalid-filter': 'These filters can’t be read',
+  'encoder-mismatch': 'The catalog needs its other encoder',
 });
 
 /**
@@ -46,19 +52,20 @@ export function explain(error) {
 }
 
 /** @param {Problem} problem */
-function explainProblem({ status, title, detail, retryAfter }) {
+function explainProblem({ slug, status, title, detail, retryAfter }) {
   if (status === 401) {
-    return trouble('This catalog needs a key', 'Ask whoever runs it for an API key with the read scope.', ['key']);
+    const ask = 'Ask whoever runs it for an API key with the read scope.';
+    return trouble('This catalog needs a key', apiKey() && detail ? detail : ask, ['key']);
   }
   if (status === 429 || (status === 503 && retryAfter)) {
     const text = detail || 'The server has a lot to do.';
     return trouble('One moment', text, ['retry'], { wait: Math.ceil(retryAfter ?? 5), passing: true });
   }
-  const ours = TITLES[status] ?? (status >= 500 ? 'The server has a problem' : title);
   const text = detail || 'The server’s log says more.';
-  if (status === 403) return trouble(ours, text, ['key']);
-  if ([413, 415, 502].includes(status)) return trouble(ours, text, ['browse', 'clear']);
-  return trouble(ours, text, status >= 500 ? ['retry'] : ['clear']);
+  const picture = PICTURE[slug];
+  if (picture) return trouble(picture, text, ['browse', 'clear']);
+  if (status >= 500) return trouble('The server has a problem', text, ['retry', 'clear']);
+  return trouble(OTHER[slug] ?? title, text, [status === 403 ? 'key' : 'clear']);
 }
 
 /**

@@ -26,7 +26,13 @@ let opened;
 /** @returns {Promise<IDBDatabase | null>} null where the browser keeps nothing (private windows) */
 function database() {
   opened ??= new Promise((resolve) => {
-    const request = indexedDB.open(DATABASE, 1);
+    /** @type {IDBOpenDBRequest} */
+    let request;
+    try {
+      request = indexedDB.open(DATABASE, 1);
+    } catch {
+      return resolve(null);
+    }
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'key' });
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => resolve(null);
