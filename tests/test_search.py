@@ -362,3 +362,23 @@ def test_metadata_comes_back_typed(search: Search, make_picture: MakePicture):
     search.add([NewItem("a", image=make_picture(), metadata=metadata)])
     (hit,) = search.search(make_picture()).hits
     assert json.dumps(hit.metadata, sort_keys=True) == json.dumps(metadata, sort_keys=True)
+
+
+def test_the_same_picture_may_be_added_and_deleted_by_many_at_once(tmp_path, encoder, make_picture):
+    data = make_picture(seed=1)
+
+    def come_and_go(search: Search, name: str) -> None:
+        for _ in range(12):
+            assert [o.state for o in search.add([NewItem(name, image=data)])] == ["indexed"]
+            assert search.picture(name)[0] == data
+            assert search.delete([name]) == [name]
+
+    with (
+        open_search(tmp_path, encoder) as one,
+        open_search(tmp_path, encoder) as two,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        work = [pool.submit(come_and_go, search, f"{n}") for n, search in enumerate([one, two] * 2)]
+        for done in work:
+            done.result()
+        assert list(one.parts.store.copies()) == []

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from kinlens.fetch import Fetcher
 
 MAX_FIELD_LENGTH = 256
+LOST = "The picture went away while it was being indexed; add it again."
+"""Also the reason where another item had the same picture and was deleted at this moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,4 +299,4 @@ def _failed(entry: Prepared, reason: str) -> Outcome:
 
 
 def _lost(entry: Prepared) -> Outcome:
-    return _failed(entry, "The picture went away while it was being indexed; add it again.")
+    return _failed(entry, LOST)

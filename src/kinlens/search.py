@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from kinlens.adding import Adder, Parts, Prepared, separate
+from kinlens.adding import LOST, Adder, Parts, Prepared, separate
 from kinlens.batching import Batcher
 from kinlens.catalog.base import CatalogStats
 from kinlens.errors import KinlensError, NotFound, UnsupportedPicture
@@ -44,6 +44,9 @@ Wanted: TypeAlias = Query | Example | Sequence[Example] | bytes | str | PathLike
 """What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
 
 ADD_BATCH = 32
+ADD_ATTEMPTS = 3
+"""Times that a picture is read which goes away while it is being added."""
+
 ENCODE_BATCH = 32
 SEARCH_BATCH = 64
 THUMBNAIL_SIDE = 320
@@ -291,7 +294,7 @@ class Search:
         picture = self.parts.loader.load(data, min_side=THUMBNAIL_SIDE)
         return encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
 
-    def _add_batch(self, batch: Sequence[NewItem]) -> list[Outcome]:
+    def _add_batch(self, batch: Sequence[NewItem], attempts: int = ADD_ATTEMPTS) -> list[Outcome]:
         known = self.get([new.id for new in batch])
         prepared = list(
             self._pool.map(lambda new: self._adder.prepare(new, known.get(new.id)), batch)
@@ -301,6 +304,9 @@ class Search:
         stored, vectors, failed = separate(ready, self.parts.encoder)
         outcomes = self._adder.commit(stored, vectors, [*settled, *failed])
         by_id = {outcome.id: outcome for outcome in outcomes}
+        lost = [new for new in batch if by_id[new.id].reason == LOST]
+        if lost and attempts > 1:
+            by_id |= {outcome.id: outcome for outcome in self._add_batch(lost, attempts - 1)}
         return [by_id[new.id] for new in batch]
 
     def _run_passes(self, batch: Sequence[_Pass]) -> Sequence[_Found | Exception]:

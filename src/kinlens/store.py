@@ -59,7 +59,7 @@ class PictureStore:
             try:
                 self._write(target, data)
             except OSError as error:
-                raise _store_error(error, self._folder) from error
+                raise write_error(error, target) from error
         return COPY + digest
 
     def read(self, reference: str) -> bytes:
@@ -106,9 +106,16 @@ class PictureStore:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep others from removing copies while one is being bound to an item, and vice versa."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._folder / ".lock"):
+        lock = FileLock(self._folder / ".lock")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise write_error(error, self._folder) from error
+        try:
             yield
+        finally:
+            lock.release()
 
     def _file(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
@@ -139,9 +146,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _store_error(error: OSError, folder: Path) -> CatalogError:
+def write_error(error: OSError, path: Path) -> CatalogError:
+    """What it means for the catalog that a file of its folder can't be written."""
     if error.errno in _FULL:
-        return CatalogFull(
-            f"No space is left for the picture copies in {folder}; free some and try again."
-        )
-    return CatalogError(f"A picture copy can't be written to {folder}: {error.strerror or error}.")
+        return CatalogFull(f"No space is left to write {path}; free some and try again.")
+    return CatalogError(
+        f"{path} can't be written: {error.strerror or error}. A catalog needs a folder in which "
+        "this user may create files."
+    )

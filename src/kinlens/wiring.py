@@ -21,7 +21,7 @@ from kinlens.images import Limits, PictureLoader
 from kinlens.ingest import ProgressCallback, Report
 from kinlens.ingest import reencode as run_reencode
 from kinlens.search import Search
-from kinlens.store import PictureStore
+from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
 
 PICTURES = "pictures"
@@ -168,8 +168,11 @@ def _remember(data: Path, encoder: str) -> None:
     if _remembered(data) == name:
         return
     draft = data / f"{ENCODER_FILE}.{os.getpid()}"
-    draft.write_text(name, encoding="utf-8")
-    draft.replace(data / ENCODER_FILE)
+    try:
+        draft.write_text(name, encoding="utf-8")
+        draft.replace(data / ENCODER_FILE)
+    except OSError as error:
+        raise write_error(error, draft) from error
 
 
 def _remembered(data: Path) -> str:

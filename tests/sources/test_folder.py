@@ -9,6 +9,7 @@ import pytest
 
 from kinlens.errors import SourceError
 from kinlens.sources import SourceOptions, open_source
+from kinlens.types import NewItem
 
 
 def fill(folder: Path, *names: str, content: bytes = b"x") -> None:
@@ -30,8 +31,7 @@ def test_pictures_come_in_order_of_name_without_the_rest(tmp_path: Path):
     source = open_source(tmp_path)
     assert source.count() == 5
     first = next(iter(source)).item
-    assert first is not None
-    assert first.path == tmp_path / "Z.gif"
+    assert first == NewItem("Z.gif", path=str(tmp_path / "Z.gif"))
 
 
 def test_a_file_without_extension_counts_by_its_content(tmp_path: Path, make_picture):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from kinlens.errors import CatalogBusy
+from kinlens.store import write_error
 
 LOCK_FILE = "index.lock"
+
+# Who has just taken the lock is about to write down who it is.
+_LOOKS, _LOOK_SECONDS = 10, 0.03
 
 
 @contextmanager
@@ -37,16 +42,21 @@ def index_lock(data: Path, *, wait: float = 0.0) -> Iterator[None]:
             f"{_name(holder)} is indexing into {data} at this moment. Wait until it is done and "
             "run this again; or add --wait, to begin as soon as it is."
         ) from None
+    except OSError as error:
+        raise write_error(error, file) from error
     try:
-        holder.write_text(str(os.getpid()), encoding="ascii")
+        with suppress(OSError):  # only a courtesy to those who find the lock taken
+            holder.write_text(str(os.getpid()), encoding="ascii")
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
 
 
 def _name(holder: Path) -> str:
-    try:
-        return f"The process {int(holder.read_text(encoding='ascii'))}"
-    except (OSError, ValueError):
-        return "Another process"
+    for _ in range(_LOOKS):
+        with suppress(OSError, ValueError):
+            return f"The process {int(holder.read_text(encoding='ascii'))}"
+        time.sleep(_LOOK_SECONDS)
+    return "Another process"

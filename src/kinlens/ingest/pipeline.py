@@ -8,6 +8,7 @@ Between two stages lies a bounded queue, so that the slowest sets the pace and m
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -84,9 +85,11 @@ class Pipeline:
     ) -> None:
         if kind is not None:
             self._abort()
+        # When a run is cut short, one that hangs on a picture or an address isn't waited for.
+        deadline = time.monotonic() + _HURRY
         for thread in self._threads:
-            # One that hangs on a picture or an address when a run is cut short isn't waited for.
-            thread.join(_HURRY if self._stopping.is_set() else None)
+            hurry = self._stopping.is_set()
+            thread.join(max(0.0, deadline - time.monotonic()) if hurry else None)
 
     def batches(self) -> Iterator[list[Batch]]:
         """What has been encoded meanwhile, batch by batch, until all work is done."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def reencode(
                 break
         report.failed, report.failures = len(failed), list(failed.values())
         if failed and drop_failed:
-            report.removed = len(catalog.delete(list(failed)))
+            gone = catalog.delete(list(failed))
+            parts.ledger.record([replace(failed[item_id], state="removed") for item_id in gone])
+            report.removed = len(gone)
         if not failed or drop_failed:
             _activate(catalog, identity.fingerprint)
         pace.tell(report, last=True)
