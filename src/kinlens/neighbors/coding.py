@@ -25,7 +25,9 @@ Floats = npt.NDArray[np.float32]
 ROUNDING = 2.0**-24
 """Unit roundoff of float32."""
 TINY = 1e-36
-"""Above all that float32 can lose by underflow in the sums made here."""
+"""Above all that float32 can lose by underflow in a sum of up to 65,536 products."""
+TINY_LENGTH = 1e-18
+"""Its square root: above what a norm can lose so."""
 LARGEST = 1e15
 """Norms up to here can be squared, doubled and added in float32 without overflow."""
 
@@ -80,7 +82,7 @@ class Codes:
     residual : float32 (slots,), at least |c - scale * codes|
     square : float32 (slots,), |c|^2 within `sum_error`
     along : float32 (slots,), m.c within `sum_error` * |m||c|
-    norm : float32 (slots,), |x| within `sum_error`
+    norm : float32 (slots,), |x| within `sum_error`, small ones too
     packed : the codes arranged for matrix products, made when first needed
     """
 
@@ -96,13 +98,14 @@ class Codes:
     @staticmethod
     def empty(center: Center, slots: int) -> Codes:
         """Room for some slots, filled by `write`."""
-        columns = [np.empty(slots, np.float32) for _ in range(5)]
-        return Codes(center, np.empty((slots, len(center.vector)), np.int8), *columns)
+        scale, residual, square, along, norm = np.empty((5, slots), np.float32)
+        codes = np.empty((slots, len(center.vector)), np.int8)
+        return Codes(center, codes, scale, residual, square, along, norm)
 
     @property
     def slot_bytes(self) -> int:
         """Bytes a slot takes, the packed copy aside."""
-        return self.codes.shape[1] + 5 * self.scale.itemsize
+        return len(self.center.vector) + 5 * self.scale.itemsize
 
     def taken(self, slots: npt.NDArray[np.intp]) -> Codes:
         """Copies of some slots."""
@@ -140,10 +143,20 @@ class Codes:
         centered -= scaled
         reach = np.sqrt(square)
         residual = np.sqrt(_squares(centered))
-        self.residual[to] = residual * (1 + error) + reach * np.float32(2.0**-20) + TINY
+        self.residual[to] = residual * (1 + error) + reach * np.float32(2.0**-20)
+        self.residual[to] += np.float32(TINY_LENGTH)
         self.scale[to] = step
         self.square[to] = square
-        self.norm[to] = np.sqrt(_squares(vectors))
+        self.norm[to] = _norms(vectors)
+
+
+def _norms(vectors: Vectors) -> Floats:
+    squares = _squares(vectors)
+    norms = np.sqrt(squares)
+    vanishing = np.flatnonzero(squares < _SMALLEST)
+    if len(vanishing):
+        norms[vanishing] = np.linalg.norm(vectors[vanishing].astype(np.float64), axis=1)
+    return norms
 
 
 def _squares(vectors: Vectors) -> Floats:

@@ -56,10 +56,8 @@ def _looked_up(task: Task, shortlist: Shortlist, entries: Positions) -> tuple[Di
         part = by_chunk[start : start + _PART]
         which = entries[part]
         vectors, rows[part] = _gathered(task, shortlist.chunk[which], shortlist.slot[which])
-        queries = (
-            task.queries[0] if len(task.queries) == 1 else task.queries[shortlist.query[which]]
-        )
-        distances[part] = exact.distances(vectors, queries, task.metric)
+        query = 0 if len(task.queries) == 1 else shortlist.query[which]
+        distances[part] = exact.distances(vectors, task.queries[query], task.metric)
     return distances, rows
 
 

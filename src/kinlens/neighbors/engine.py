@@ -18,6 +18,7 @@ _PASS = 64
 """Queries that share a pass over the vectors; more would push each other out of the cache."""
 _FEW = 20
 _FORGET = 0.1
+_DEFEATED = 0.5
 _RETRY = 32
 
 
@@ -62,8 +63,9 @@ class Engine:
         )
 
     def _answer(self, task: Task, answer: _Answer, to: Rows) -> None:
-        usable = [kernel for kernel in self._kernels if kernel.is_usable_for(task)]
-        for kernel in self._trusted(usable):
+        for kernel in self._trusted():
+            if not kernel.is_usable_for(task):
+                continue
             shortlist = kernel.shortlist(task)
             left = ~shortlist.lost
             if left.any():
@@ -73,12 +75,12 @@ class Engine:
                 return
             task, to = replace(task, queries=task.queries[~left]), to[~left]
 
-    def _trusted(self, usable: list[Kernel]) -> list[Kernel]:
+    def _trusted(self) -> Sequence[Kernel]:
         """Without kernels that mostly failed lately, but for a try from time to time."""
         self._searches += 1
         if self._searches % _RETRY == 0:
-            return usable
-        return [kernel for kernel in usable if self._defeats[kernel.name] < 0.5] or usable[-1:]
+            return self._kernels
+        return [kernel for kernel in self._kernels if self._defeats[kernel.name] < _DEFEATED]
 
     def _remember(self, kernel: Kernel, lost: float) -> None:
         before = self._defeats[kernel.name]

@@ -54,7 +54,8 @@ def _cosine(vectors: npt.NDArray[np.float64], queries: npt.NDArray[np.float64]) 
     products = (vectors * queries).sum(axis=1)
     norms = np.sqrt(np.square(vectors).sum(axis=1)) * np.sqrt(np.square(queries).sum(axis=-1))
     similarity = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
-    return np.clip(1.0 - similarity, 0.0, 2.0)
+    distance: Distances = np.clip(1.0 - similarity, 0.0, 2.0)
+    return distance
 
 
 def nearest(found: Distances, rows: Rows, k: int) -> npt.NDArray[np.intp]:

@@ -27,7 +27,9 @@ Positions = npt.NDArray[np.intp]
 
 _SINGLE_SPAN = 4 * PACK
 _WORTH_A_THREAD = 1 << 22
-_LEAST_TRIGGER = 512
+_LEAST_TRIGGER = 1024
+_ENOUGH = 128
+"""Candidates so few that ruling out more of them costs more than to decide on them."""
 _HUGE = np.finfo(np.float32).max
 _ABOVE = np.float32(np.inf)
 
@@ -79,8 +81,35 @@ class Desk:
         return self._arrays[key]
 
 
+class _Hits:
+    """What passed in some spans, as it was found; one thread's."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.hits: list[Positions] = []
+        self.estimates: list[Floats] = []
+        self.spans: list[tuple[int, int, int]] = []
+
+    def add(self, hits: Positions, estimates: Floats, span: tuple[int, int, int]) -> None:
+        """Positions in a span's estimates, these estimates, and chunk, start, width of the span."""
+        if len(hits):
+            self.size += len(hits)
+            self.hits.append(hits)
+            self.estimates.append(estimates)
+            self.spans.append(span)
+
+    def joined(self) -> tuple[Positions, Positions, Positions, Floats]:
+        """Query, chunk, slot and estimate of each."""
+        if not self.hits:
+            none = np.empty(0, np.intp)
+            return none, none, none, np.empty(0, np.float32)
+        spans = np.repeat(np.array(self.spans), [len(hits) for hits in self.hits], axis=0)
+        query, slot = np.divmod(np.concatenate(self.hits), spans[:, 2])
+        return query, spans[:, 0], slot + spans[:, 1], np.concatenate(self.estimates)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Catch:
+class _Catch:
     """What passed: one entry for each pair of query and slot, with the bounds on its key."""
 
     query: Positions
@@ -93,9 +122,11 @@ class Catch:
         return len(self.query)
 
     @staticmethod
-    def joined(parts: list[Catch]) -> Catch:
+    def joined(parts: list[_Catch]) -> _Catch:
         """All of them in one."""
-        return Catch(
+        if len(parts) == 1:
+            return parts[0]
+        return _Catch(
             np.concatenate([part.query for part in parts]),
             np.concatenate([part.chunk for part in parts]),
             np.concatenate([part.slot for part in parts]),
@@ -103,9 +134,9 @@ class Catch:
             np.concatenate([part.upper for part in parts]),
         )
 
-    def take(self, which: npt.NDArray[np.bool_] | Positions) -> Catch:
+    def take(self, which: npt.NDArray[np.bool_] | Positions) -> _Catch:
         """Some of the entries."""
-        return Catch(
+        return _Catch(
             self.query[which],
             self.chunk[which],
             self.slot[which],
@@ -113,11 +144,14 @@ class Catch:
             self.upper[which],
         )
 
-    def ordered(self) -> Catch:
+    def ordered(self) -> _Catch:
         """By query, then by upper value."""
         order = np.argsort(self.upper)
-        # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
-        return self.take(order[np.argsort(self.query[order].astype(np.uint8), kind="stable")])
+        if len(self) and self.query.any():
+            # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
+            byte = self.query.astype(np.uint8)
+            order = order[np.argsort(byte[order], kind="stable")]
+        return self.take(order)
 
 
 class Sieve:
@@ -133,13 +167,16 @@ class Sieve:
     def __init__(self, task: Task, screen: Screen, most: int) -> None:
         self._task = task
         self._views = [screen.view(chunk) for chunk in task.chunks]
+        self._offset = np.array([view.offset for view in self._views])
+        self._slack = np.array([view.slack for view in self._views])
         self._barred = [None if passing is None else ~passing for passing in task.passing]
         self._threads = screen.threads
         self._most = most
         self._lock = threading.Lock()
         self._limit = np.full(len(task.queries), np.inf)
+        self._begun = False
         self._lost = np.zeros(len(task.queries), np.bool_)
-        self._catches: list[Catch] = []
+        self._catches: list[_Catch] = []
 
     def shortlist(self) -> Shortlist:
         """Look at every row once."""
@@ -147,80 +184,90 @@ class Sieve:
         work = len(task.queries) * task.dim * sum(chunk.count for chunk in task.chunks)
         threads = min(self._threads, 1 + work // _WORTH_A_THREAD)
         WORKERS.share(self._spans(), self._pass, most=threads)
-        catch = self._tightened(Catch.joined(self._catches))
-        catch = self._tightened(self._sharpened(catch)).ordered()
+        catch = self._tightened(_Catch.joined(self._catches))
+        if len(catch) > len(self._lost) * (_ENOUGH + 8 * task.k):
+            catch = self._tightened(self._sharpened(catch))
         return Shortlist(catch.query, catch.chunk, catch.slot, catch.lower, self._lost)
 
-    def _spans(self) -> Iterator[tuple[int, int, int]]:
+    def _spans(self) -> list[tuple[int, int, int]]:
+        """Chunk, start and width of each."""
         length = _SINGLE_SPAN if len(self._task.queries) == 1 else PACK
-        for position, chunk in enumerate(self._task.chunks):
-            barred = self._barred[position]
-            for start in range(0, chunk.count, length):
-                stop = min(start + length, chunk.count)
-                if barred is None or not barred[start:stop].all():
-                    yield position, start, stop
+        return [
+            (position, start, min(length, chunk.count - start))
+            for position, (chunk, barred) in enumerate(
+                zip(self._task.chunks, self._barred, strict=True)
+            )
+            for start in range(0, chunk.count, length)
+            if barred is None or not barred[start : start + length].all()
+        ]
 
     def _pass(self, spans: Iterator[tuple[int, int, int]]) -> None:
-        desk = Desk()
-        catches: list[Catch] = []
-        size, trigger = 0, self._trigger(0)
-        for position, start, stop in spans:
-            estimates = self._views[position].estimates(start, stop, desk)
-            catch = self._caught(estimates, position, start)
-            catches.append(catch)
-            size += len(catch)
-            if size > trigger:
-                catches = [self._tightened(Catch.joined(catches))]
-                size = len(catches[0])
-                trigger = self._trigger(size)
-        self._catches += catches
+        desk, hits = Desk(), _Hits()
+        catch: _Catch | None = None
+        trigger = self._trigger(0)
+        for span in spans:
+            self._look(span, desk, hits)
+            if hits.size > trigger:
+                catch = self._tightened(self._resolved(hits, catch))
+                hits, trigger = _Hits(), self._trigger(len(catch))
+        self._catches.append(self._resolved(hits, catch))
 
     def _trigger(self, size: int) -> int:
-        return 2 * size + max(_LEAST_TRIGGER, 4 * self._task.k * len(self._task.queries))
+        return size + max(_LEAST_TRIGGER, 4 * self._task.k * len(self._lost))
 
-    def _caught(self, estimates: Floats, position: int, start: int) -> Catch:
-        view, width = self._views[position], estimates.shape[1]
+    def _look(self, span: tuple[int, int, int], desk: Desk, hits: _Hits) -> None:
+        position, start, width = span
+        estimates = self._views[position].estimates(start, start + width, desk)
         barred = self._barred[position]
         if barred is not None:
-            np.copyto(estimates, np.float32(np.inf), where=barred[start : start + width])
-        if width >= self._task.k and np.isinf(self._limit).any():
-            self._begin(view, estimates)
-        bar = np.minimum(self._limit + (view.slack - view.offset), _HUGE).astype(np.float32)
+            np.copyto(estimates, _ABOVE, where=barred[start : start + width])
+        if not self._begun and width >= self._task.k:
+            self._begin(estimates, position)
+        bar = (self._limit + (self._slack[position] - self._offset[position])).clip(max=_HUGE)
         # One step up, so that no row slips through the rounding of the bar.
-        bar = np.minimum(np.nextafter(bar, _ABOVE), _HUGE)
-        hits = np.flatnonzero(estimates <= bar[:, np.newaxis])
-        query, slot = np.divmod(hits, width)
-        key = estimates.ravel()[hits] + view.offset[query]
-        slack = view.slack[query]
-        chunk = np.full(len(hits), position)
-        return Catch(query, chunk, slot + start, key - slack, key + slack)
+        narrow = np.nextafter(bar.astype(np.float32), _ABOVE).clip(max=_HUGE)
+        near = (estimates <= narrow[:, np.newaxis]).ravel().nonzero()[0]
+        hits.add(near, estimates.ravel()[near], span)
 
-    def _begin(self, view: View, estimates: Floats) -> None:
+    def _begin(self, estimates: Floats, position: int) -> None:
         kth = np.partition(estimates, self._task.k - 1, axis=1)[:, self._task.k - 1]
-        self._lower_limit(kth + view.offset + view.slack)
+        self._lower_limit(kth + self._offset[position] + self._slack[position])
+        self._begun = bool(np.isfinite(self._limit).all())
 
     def _lower_limit(self, limit: Doubles) -> None:
         with self._lock:
             self._limit = np.minimum(self._limit, limit)
 
-    def _tightened(self, catch: Catch) -> Catch:
-        """Without what the k-th least upper value rules out."""
-        self._lower_limit(self._kth_upper(catch.ordered()))
-        catch = catch.take(catch.lower <= self._limit[catch.query])
-        kept = np.bincount(catch.query, minlength=len(self._lost))
+    def _resolved(self, hits: _Hits, before: _Catch | None) -> _Catch:
+        query, chunk, slot, estimates = hits.joined()
+        key = estimates + self._offset[chunk, query]
+        slack = self._slack[chunk, query]
+        catch = _Catch(query, chunk, slot, key - slack, key + slack)
+        return catch if before is None else _Catch.joined([before, catch])
+
+    def _tightened(self, catch: _Catch) -> _Catch:
+        """Without what the k-th least upper value rules out; ordered."""
+        catch = self._below_limit(catch)
+        if self._too_many(catch).any():
+            catch = self._below_limit(self._sharpened(catch))
         with self._lock:
-            self._lost |= kept > self._most
+            self._lost |= self._too_many(catch)
             self._limit = np.where(self._lost, -np.inf, self._limit)
         return catch.take(~self._lost[catch.query]) if self._lost.any() else catch
 
-    def _kth_upper(self, catch: Catch) -> Doubles:
+    def _below_limit(self, catch: _Catch) -> _Catch:
+        catch = catch.ordered()
         begin = np.searchsorted(catch.query, np.arange(len(self._lost) + 1))
-        enough = np.flatnonzero(np.diff(begin) >= self._task.k)
+        enough = np.flatnonzero(begin[1:] - begin[:-1] >= self._task.k)
         kth = np.full(len(self._lost), np.inf)
         kth[enough] = catch.upper[begin[enough] + self._task.k - 1]
-        return kth
+        self._lower_limit(kth)
+        return catch.take(catch.lower <= self._limit[catch.query])
 
-    def _sharpened(self, catch: Catch) -> Catch:
+    def _too_many(self, catch: _Catch) -> npt.NDArray[np.bool_]:
+        return np.bincount(catch.query, minlength=len(self._lost)) > self._most
+
+    def _sharpened(self, catch: _Catch) -> _Catch:
         """With each slot's own error instead of its chunk's largest."""
         key = (catch.lower + catch.upper) / 2
         error = np.empty(len(catch))

@@ -122,7 +122,7 @@ class Chunk:
     @property
     def vector_bytes(self) -> int:
         """Bytes of the vectors of the slots in use."""
-        return self.count * self.vectors.shape[1] * self.vectors.itemsize
+        return self.vectors[: self.count].nbytes
 
     @property
     def screen_bytes(self) -> int:

@@ -36,7 +36,7 @@ class Task:
     @property
     def dim(self) -> int:
         """Length of the vectors."""
-        return self.queries.shape[1]
+        return int(self.queries.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from kinlens.config import usable_cores
 
 T = TypeVar("T")
 _MOST = 8
 """More threads than this gain nothing where memory sets the pace."""
-
-
-class _Shared(Generic[T]):
-    """An iterator that several threads take from."""
-
-    def __init__(self, items: Iterable[T]) -> None:
-        self._items = iter(items)
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[T]:
-        return self
-
-    def __next__(self) -> T:
-        with self._lock:
-            return next(self._items)
 
 
 class Workers:
@@ -43,16 +29,16 @@ class Workers:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
-    def share(self, items: Iterable[T], work: Callable[[Iterator[T]], None], most: int) -> None:
+    def share(self, items: Sequence[T], work: Callable[[Iterator[T]], None], most: int) -> None:
         """Run `work` in up to `most` threads at once, each taking items until none is left.
 
         Raises what `work` raises, once all threads have stopped.
         """
-        shared = _Shared(items)
+        turns = itertools.count()  # a shared one: each item is taken by one thread
         helpers = min(most, self.threads) - 1
-        futures = [self._executor().submit(work, shared) for _ in range(helpers)]
+        futures = [self._executor().submit(work, _taken(items, turns)) for _ in range(helpers)]
         try:
-            work(shared)
+            work(_taken(items, turns))
         finally:
             started = [future for future in futures if not future.cancel()]
             errors = [future.exception() for future in started]
@@ -70,6 +56,11 @@ class Workers:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.threads - 1, "kinlens-neighbors")
             return self._pool
+
+
+def _taken(items: Sequence[T], turns: Iterator[int]) -> Iterator[T]:
+    while (turn := next(turns)) < len(items):
+        yield items[turn]
 
 
 WORKERS = Workers(min(usable_cores(), _MOST))

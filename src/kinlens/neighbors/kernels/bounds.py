@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from kinlens.neighbors.coding import LARGEST, TINY, sum_error
+from kinlens.neighbors.coding import LARGEST, TINY_LENGTH, sum_error
 from kinlens.neighbors.sieve import Doubles, Floats, Positions
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Task
@@ -16,14 +16,16 @@ SLIP = 2.0**-19
 """More than the few roundings, each 2^-24 of the largest term, that make an estimate."""
 WIDE_SLIP = 2.0**-36
 """More than what float64 rounds in sums of up to 65,536 terms."""
+DENORMAL = 1e-42
+"""More than what float32 loses of the length of a query whose numbers are denormal."""
 _UNIT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """Error of a key: far * residual + near * reach + curve * reach^2 + fixed.
+    """Error of a key: far * residual + near * reach + curve * reach^2 + fixed + ratio.
 
-    Where keys are divided by the norm so is all of this, and `ratio` is added.
+    Where keys are divided by the norm, so is all of this but the ratio.
 
     Parameters
     ----------
@@ -47,29 +49,31 @@ class Bound:
         """The bound for pairs of a query and a slot, of which the norms are given."""
         error = self.far[query] * residual + self.near[query] * reach
         error += self.curve * np.square(reach) + self.fixed[query]
-        if inverse is not None:
-            error = error * inverse + self.ratio
-        return error
+        return (error if inverse is None else error * inverse) + self.ratio
 
-    def largest(
-        self,
-        residual: Floats | Doubles | float,
-        reach: Doubles | float,
-        inverse: Floats | None = None,
+    def most(self, residual: float, reach: float) -> Doubles:
+        """float64 (q,), above the bound for slots whose norms are at most these."""
+        common = self.curve * reach * reach + self.ratio
+        return self.far * residual + self.near * reach + self.fixed + common
+
+    def most_divided(
+        self, residual: Floats | Doubles, reach: Doubles | float, inverse: Floats
     ) -> Doubles:
-        """float64 (q,), above the bound for every slot: norms are given for all, or the largest."""
-        if inverse is None:
-            residual, reach = np.max(residual), np.max(reach)
-            return self.far * residual + self.near * reach + self.curve * reach**2 + self.fixed
+        """The same where keys are divided by the norm; norms are given for all slots."""
         wide = inverse.astype(np.float64)
-        far, near = self.far * np.max(residual * wide), self.near * np.max(reach * wide)
-        return far + near + self.fixed * np.max(wide) + self.ratio
+        far, near = float(np.max(residual * wide)), float(np.max(reach * wide))
+        return self.far * far + self.near * near + self.fixed * float(wide.max()) + self.ratio
 
 
-def reach(square: npt.ArrayLike, dim: int) -> Doubles:
-    """At least the norm, from a float32 square of the norm."""
-    length: Doubles = np.sqrt(np.asarray(square, np.float64)) * (1 + sum_error(dim)) + TINY
-    return length
+def reach(square: Floats, dim: int) -> Doubles:
+    """At least the norms, from float32 squares of them."""
+    lengths: Doubles = np.sqrt(square, dtype=np.float64) * (1 + sum_error(dim))
+    return lengths + TINY_LENGTH
+
+
+def peak_reach(chunk: Chunk, dim: int) -> float:
+    """At least the norm of any vector of the chunk about its center."""
+    return math.sqrt(chunk.peaks.square) * (1 + sum_error(dim)) + TINY_LENGTH
 
 
 def inverse(norms: Floats) -> Floats:

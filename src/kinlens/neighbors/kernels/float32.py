@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinlens.neighbors.coding import ROUNDING, TINY, Codes, sum_error
+from kinlens.neighbors.coding import ROUNDING, TINY, TINY_LENGTH, Codes, sum_error
 from kinlens.neighbors.kernels import bounds
-from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
+from kinlens.neighbors.kernels.bounds import DENORMAL, SLIP, WIDE_SLIP, Bound
 from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
@@ -73,15 +73,9 @@ class _View:
 
     def errors(self, query: Positions, slot: Positions) -> Doubles:
         codes, dim = self.chunk.codes, self.queries.shape[1]
-        square = bounds.reach(codes.square[slot], dim)
-        length = _length(codes, slot, dim)
+        reach = bounds.reach(codes.square[slot], dim)
         inverse = None if self.inverse is None else self.inverse[slot]
-        return self.bound.of(query, length, square, inverse)
-
-
-def _length(codes: Codes, slot: Positions | slice, dim: int) -> Doubles:
-    length: Doubles = codes.norm[slot].astype(np.float64) * (1 + sum_error(dim)) + TINY
-    return length
+        return self.bound.of(query, _lengths(codes, slot, dim), reach, inverse)
 
 
 def _squared(chunk: Chunk, queries: Doubles) -> View:
@@ -90,20 +84,18 @@ def _squared(chunk: Chunk, queries: Doubles) -> View:
     shifted = queries - center.vector
     lengths = np.linalg.norm(shifted, axis=1)
     along = shifted @ center.vector.astype(np.float64)
-    rounded = sum_error(dim) + ROUNDING + SLIP
     bound = Bound(
-        far=2 * rounded * lengths,
+        far=2 * (sum_error(dim) + ROUNDING + SLIP) * lengths + DENORMAL,
         near=np.zeros(len(queries)),
         curve=sum_error(dim) + SLIP,
         fixed=WIDE_SLIP * lengths * (lengths + center.norm) + TINY,
     )
-    reach = bounds.reach(chunk.peaks.square, dim)
     return _View(
         chunk=chunk,
         queries=(-2 * shifted).astype(np.float32),
         offset=np.square(lengths) + 2 * along,
         bound=bound,
-        slack=bound.largest(_peak(chunk, dim), reach),
+        slack=bound.most(_peak_length(chunk, dim), bounds.peak_reach(chunk, dim)),
         base=chunk.codes.square,
     )
 
@@ -111,27 +103,33 @@ def _squared(chunk: Chunk, queries: Doubles) -> View:
 def _product(chunk: Chunk, queries: Doubles, *, cosine: bool) -> View:
     """Key: minus the product of query and vector, or minus the cosine."""
     dim, count = queries.shape[1], len(queries)
-    lengths = np.linalg.norm(queries, axis=1)
     away = bounds.unit_error(chunk) if cosine else 0.0
-    by_norm = cosine and away >= 1
     bound = Bound(
-        far=(sum_error(dim) + ROUNDING + SLIP) * lengths,
+        far=(sum_error(dim) + ROUNDING + SLIP) * np.linalg.norm(queries, axis=1) + DENORMAL,
         near=np.zeros(count),
-        fixed=np.full(count, TINY + (0.0 if by_norm or not cosine else away + SLIP)),
-        ratio=2 * sum_error(dim) + SLIP,
+        fixed=np.full(count, TINY),
+        ratio=2 * sum_error(dim) + SLIP + min(away, 1.0) if cosine else 0.0,
     )
-    norms = chunk.codes.norm[: chunk.count]
-    inverse = bounds.inverse(norms) if by_norm else None
-    length = _length(chunk.codes, slice(0, chunk.count), dim) if by_norm else _peak(chunk, dim)
+    if away < 1:
+        inverse, slack = None, bound.most(_peak_length(chunk, dim), 0.0)
+    else:
+        inverse = bounds.inverse(chunk.codes.norm[: chunk.count])
+        length = _lengths(chunk.codes, slice(0, chunk.count), dim)
+        slack = bound.most_divided(length, 0.0, inverse)
     return _View(
         chunk=chunk,
         queries=(-queries).astype(np.float32),
         offset=np.zeros(count),
         bound=bound,
-        slack=bound.largest(length, 0.0, inverse),
+        slack=slack,
         inverse=inverse,
     )
 
 
-def _peak(chunk: Chunk, dim: int) -> float:
-    return chunk.peaks.most * (1 + sum_error(dim)) + TINY
+def _lengths(codes: Codes, slot: Positions | slice, dim: int) -> Doubles:
+    lengths: Doubles = codes.norm[slot].astype(np.float64) * (1 + sum_error(dim))
+    return lengths + TINY_LENGTH
+
+
+def _peak_length(chunk: Chunk, dim: int) -> float:
+    return chunk.peaks.most * (1 + sum_error(dim)) + TINY_LENGTH

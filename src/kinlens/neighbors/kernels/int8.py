@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -40,12 +41,13 @@ class Int8Kernel:
         return Sieve(task, _Screen(task), most).shortlist()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Coded:
     """The queries about a center.
 
     Parameters
     ----------
+    center : m
     codes : int8 (q, dim)
     scale : float64 (q,)
     residual : float64 (q,), |p - p'| with p = query - center and p' = scale * codes
@@ -54,6 +56,7 @@ class _Coded:
     along : float64 (q,), query.center
     """
 
+    center: Center
     codes: npt.NDArray[np.int8]
     scale: Doubles
     residual: Doubles
@@ -69,6 +72,7 @@ class _Coded:
         codes = np.rint(shifted / scale[:, np.newaxis])
         rounded = codes * scale[:, np.newaxis]
         return _Coded(
+            center=center,
             codes=codes.astype(np.int8),
             scale=scale,
             residual=np.linalg.norm(shifted - rounded, axis=1),
@@ -77,7 +81,32 @@ class _Coded:
             along=queries @ center.vector.astype(np.float64),
         )
 
-    def rounded(self) -> Doubles:
+    @cached_property
+    def weight(self) -> Floats:
+        """Minus the scale, float32 (q, 1)."""
+        return -self.scale.astype(np.float32)[:, np.newaxis]
+
+    @cached_property
+    def product_bound(self) -> Bound:
+        """Of the key - p.c - m.c - q.m, which is minus the product of query and vector."""
+        along = self.center.norm * (sum_error(self.codes.shape[1]) + SLIP)
+        return Bound(
+            far=self.length,
+            near=self.residual + self._rounded() + along,
+            fixed=WIDE_SLIP * (np.sqrt(self.square) + self.center.norm) * self.center.norm + TINY,
+        )
+
+    @cached_property
+    def squared_bound(self) -> Bound:
+        """Of the key |c|^2 - 2 p.c + |p|^2, the squared distance."""
+        return Bound(
+            far=2 * self.length,
+            near=2 * (self.residual + self._rounded()),
+            curve=sum_error(self.codes.shape[1]) + SLIP,
+            fixed=WIDE_SLIP * self.square + TINY,
+        )
+
+    def _rounded(self) -> Doubles:
         """What float32 rounds of a product p'.c', for each unit of |c|."""
         return SLIP * (self.length + self.residual)
 
@@ -106,8 +135,8 @@ class _Screen:
 class _View:
     """See `sieve.View`.
 
-    key = weight * scale * product + offset, plus or minus base; where `inverse` is given, `along` is taken from
-    it and it is divided by the norm.
+    key = weight * scale * product + offset, plus or minus base; where `inverse` is given, `along`
+    is taken from it and it is divided by the norm.
     """
 
     codes: Codes
@@ -124,10 +153,10 @@ class _View:
     def estimates(self, start: int, stop: int, desk: Desk) -> Floats:
         span = slice(start, stop)
         found = self._products(span, desk)
-        found *= self.weight[:, np.newaxis]
+        found *= self.weight
         self.combine(found, self.base[span], out=found)
         if self.along is not None and self.inverse is not None:
-            found -= self.along[:, np.newaxis]
+            found -= self.along
             found *= self.inverse[span]
         return found
 
@@ -148,74 +177,58 @@ class _View:
 
 
 def _squared(chunk: Chunk, coded: _Coded) -> View:
-    """Key: |c|^2 - 2 p.c + |p|^2, the squared distance."""
-    dim = coded.codes.shape[1]
-    bound = Bound(
-        far=2 * coded.length,
-        near=2 * (coded.residual + coded.rounded()),
-        curve=sum_error(dim) + SLIP,
-        fixed=WIDE_SLIP * coded.square + TINY,
-    )
+    """Key: the squared distance."""
+    bound, reach = coded.squared_bound, bounds.peak_reach(chunk, coded.codes.shape[1])
     return _View(
         codes=chunk.codes,
         queries=coded.codes,
-        weight=(-2 * coded.scale).astype(np.float32),
+        weight=2 * coded.weight,
         base=chunk.codes.square,
         combine=np.add,
         offset=coded.square,
         bound=bound,
-        slack=bound.largest(chunk.peaks.residual, bounds.reach(chunk.peaks.square, dim)),
+        slack=bound.most(chunk.peaks.residual, reach),
     )
 
 
-def _product_bound(coded: _Coded, center: Center) -> Bound:
-    """For - p.c - m.c - q.m, which is minus the product of query and vector."""
-    along = center.norm * (sum_error(coded.codes.shape[1]) + SLIP)
-    return Bound(
-        far=coded.length,
-        near=coded.residual + coded.rounded() + along,
-        fixed=WIDE_SLIP * (np.sqrt(coded.square) + center.norm) * center.norm + TINY,
-    )
-
-
-def _product(chunk: Chunk, coded: _Coded, more: float = 0.0) -> View:
+def _product(chunk: Chunk, coded: _Coded, ratio: float = 0.0) -> View:
     """Key: minus the product of query and vector."""
-    bound = _product_bound(coded, chunk.codes.center)
-    bound = replace(bound, fixed=bound.fixed + more)
-    reach = bounds.reach(chunk.peaks.square, coded.codes.shape[1])
+    bound, reach = coded.product_bound, bounds.peak_reach(chunk, coded.codes.shape[1])
+    if ratio:
+        bound = replace(bound, ratio=ratio)
     return _View(
         codes=chunk.codes,
         queries=coded.codes,
-        weight=(-coded.scale).astype(np.float32),
+        weight=coded.weight,
         base=chunk.codes.along,
         combine=np.subtract,
         offset=-coded.along,
         bound=bound,
-        slack=bound.largest(chunk.peaks.residual, reach),
+        slack=bound.most(chunk.peaks.residual, reach),
     )
 
 
 def _cosine(chunk: Chunk, coded: _Coded) -> View:
     """Key: minus the cosine; where all norms are about 1, that is minus the product."""
     dim, codes = coded.codes.shape[1], chunk.codes
+    ratio = 2 * sum_error(dim) + SLIP
     away = bounds.unit_error(chunk)
     if away < 1:
-        return _product(chunk, coded, more=away + sum_error(dim) + SLIP)
+        return _product(chunk, coded, ratio + away)
+    bound = coded.product_bound
+    fixed = bound.fixed + SLIP * codes.center.norm
+    bound = replace(bound, fixed=fixed, ratio=ratio)
     used, inverse = slice(0, chunk.count), bounds.inverse(codes.norm[: chunk.count])
-    bound = _product_bound(coded, codes.center)
-    bound = replace(
-        bound, fixed=bound.fixed + SLIP * codes.center.norm, ratio=2 * sum_error(dim) + SLIP
-    )
     reach = bounds.reach(codes.square[used], dim)
     return _View(
         codes=codes,
         queries=coded.codes,
-        weight=(-coded.scale).astype(np.float32),
+        weight=coded.weight,
         base=codes.along,
         combine=np.subtract,
         offset=np.zeros(len(coded.codes)),
         bound=bound,
-        slack=bound.largest(codes.residual[used], reach, inverse),
-        along=coded.along.astype(np.float32),
+        slack=bound.most_divided(codes.residual[used], reach, inverse),
+        along=coded.along.astype(np.float32)[:, np.newaxis],
         inverse=inverse,
     )
