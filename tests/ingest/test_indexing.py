@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import http.server
 import os
 import threading
@@ -102,6 +103,24 @@ def test_pruning_one_source_leaves_the_items_of_others(search, photos, tmp_path,
     assert numbers(index(search, photos, prune=True)) == (0, 19, 0, 1)
     assert {"A", "by hand", "red/00.jpg"} <= {item.id for item in search.items()}
     assert search.count() == 21
+
+
+def test_nothing_is_pruned_while_a_folder_cannot_be_read(search, photos, monkeypatch):
+    index(search, photos)
+    (photos / "blue" / "19.jpg").unlink()
+    scandir = os.scandir
+
+    def locked(folder):
+        if str(folder).endswith("red"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return scandir(folder)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", locked)
+        report = index(search, photos, prune=True)
+    assert numbers(report) == (0, 9, 1, 0)
+    assert "pruned" in report.failures[0].reason
+    assert numbers(index(search, photos, prune=True)) == (0, 19, 0, 1)
 
 
 def test_a_failed_picture_keeps_the_item_that_was_there(search, photos):

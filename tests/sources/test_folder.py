@@ -72,6 +72,12 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path):
     assert ids(tmp_path) == ["a/1.jpg", "b/1.jpg", "gone.jpg"]
 
 
+def test_a_link_to_itself_is_a_picture_that_cannot_be_read_or_nothing(tmp_path: Path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    assert [entry.place for entry in open_source(tmp_path)] == ["loop.jpg"]
+
+
 def test_kinlens_own_folder_is_no_source(tmp_path: Path, make_picture):
     fill(tmp_path, "1.jpg")
     fill(tmp_path, "kinlens-data/pictures/ab/abcd", content=make_picture())

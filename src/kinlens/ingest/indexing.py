@@ -90,6 +90,7 @@ class _Run:
         self._visits = visits
         self._report = report
         self._refresh = refresh
+        self._sees_all = True
         self._adder = Adder(search.parts)
 
     def all(self, progress: ProgressCallback | None, *, prune: bool) -> None:
@@ -98,7 +99,7 @@ class _Run:
         pace = Pace(progress, self._source.count() if progress else None)
         self._drive(self._plan(self._source, self._visits.mark), pace)
         if not self._report.interrupted:
-            self._tidy(prune=prune)
+            self._tidy(prune=prune and self._sees_all)
         pace.tell(self._report, last=True)
 
     def retry(self, progress: ProgressCallback | None) -> None:
@@ -165,6 +166,7 @@ class _Run:
             if bad or double:
                 mark([entry.place for entry in (*bad, *double)], are_items=False)
             for entry in bad:
+                self._sees_all &= not entry.hides
                 yield _failed(entry, entry.reason)
             for entry in double:
                 yield _failed(entry, _double(entry))

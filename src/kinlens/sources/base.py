@@ -48,12 +48,14 @@ class Entry:
     item : None for an entry that can't become an item
     reason : what is wrong with it, and what to do
     reference : the picture, where known
+    hides : what else is there couldn't be seen, so that nothing may be taken for gone
     """
 
     place: str
     item: NewItem | None
     reason: str = ""
     reference: str = ""
+    hides: bool = False
 
 
 class Source(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,8 +69,10 @@ class FolderSource:
             with os.scandir(folder) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
-            reason = f"The folder can't be read: {error.strerror}."
-            yield Entry(prefix or folder.name, None, reason, str(folder))
+            reason = (
+                f"The folder can't be read: {error.strerror}. While it can't, nothing is pruned."
+            )
+            yield Entry(prefix or folder.name, None, reason, str(folder), hides=True)
             return
         identity = (here.st_dev, here.st_ino)
         if identity in above or any(entry.name == DATA_FILE for entry in entries):
@@ -77,7 +80,7 @@ class FolderSource:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from self._walk(
                     folder / entry.name, f"{prefix}{entry.name}/", (*above, identity)
                 )
@@ -92,6 +95,13 @@ class FolderSource:
         last = len(names) - 1
         parts = [*folders[:last], "/".join(folders[last:])]
         return {name: part for name, part in zip(names, parts, strict=False) if part}
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:  # what may not be looked at is told of as a folder
+        return error.errno != errno.ELOOP
 
 
 def _is_picture(entry: os.DirEntry[str]) -> bool:

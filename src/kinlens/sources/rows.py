@@ -12,7 +12,7 @@ from typing import Any
 
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
-from kinlens.types import NewItem, Value
+from kinlens.types import NewItem, Value, picture_source
 
 ID_COLUMNS = (
     "id", "item_id", "itemid", "sku", "product_id", "productid", "article_id", "articleid",
@@ -88,11 +88,10 @@ class RowReader:
                 f"A picture is a path, a URL, a data URL or bytes; got {cell!r:.80}."
             )
         text = cell.strip()
+        source = picture_source(text)
+        if "path" not in source:
+            return source
         scheme = _SCHEME.match(text)
-        if text[:5].lower() == "data:":
-            return {"base64": text}
-        if text[:7].lower() == "http://" or text[:8].lower() == "https://":
-            return {"url": text}
         if scheme and text[scheme.end() :].startswith("//"):
             raise InvalidInput(
                 f"A picture's address starts with http:// or https://; got {text:.80}. "
