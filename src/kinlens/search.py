@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
-from types import TracebackType
 from typing import TypeAlias
 
 import numpy as np
@@ -38,14 +38,15 @@ from kinlens.types import (
     Timing,
     Vectors,
     Where,
+    picture_source,
 )
 
 Wanted: TypeAlias = Query | Example | Sequence[Example] | bytes | str | PathLike[str]
 """What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
 
 ADD_BATCH = 32
-ADD_ATTEMPTS = 3
-"""Times that a picture is read which goes away while it is being added."""
+ADD_ATTEMPTS = 2
+"""Times that a picture is read whose copy others delete meanwhile; they wait for the last time."""
 
 ENCODE_BATCH = 32
 SEARCH_BATCH = 64
@@ -275,12 +276,7 @@ class Search:
     def __enter__(self) -> Search:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _item(self, item_id: str) -> Item:
@@ -295,6 +291,14 @@ class Search:
         return encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
 
     def _add_batch(self, batch: Sequence[NewItem], attempts: int = ADD_ATTEMPTS) -> list[Outcome]:
+        with self.parts.store.locked() if attempts == 1 else nullcontext():
+            by_id = {outcome.id: outcome for outcome in self._add_once(batch)}
+        lost = [new for new in batch if by_id[new.id].reason == LOST]
+        if lost and attempts > 1:
+            by_id |= {outcome.id: outcome for outcome in self._add_batch(lost, attempts - 1)}
+        return [by_id[new.id] for new in batch]
+
+    def _add_once(self, batch: Sequence[NewItem]) -> list[Outcome]:
         known = self.get([new.id for new in batch])
         prepared = list(
             self._pool.map(lambda new: self._adder.prepare(new, known.get(new.id)), batch)
@@ -302,12 +306,7 @@ class Search:
         settled = [entry for entry in prepared if isinstance(entry, Outcome)]
         ready = [entry for entry in prepared if isinstance(entry, Prepared)]
         stored, vectors, failed = separate(ready, self.parts.encoder)
-        outcomes = self._adder.commit(stored, vectors, [*settled, *failed])
-        by_id = {outcome.id: outcome for outcome in outcomes}
-        lost = [new for new in batch if by_id[new.id].reason == LOST]
-        if lost and attempts > 1:
-            by_id |= {outcome.id: outcome for outcome in self._add_batch(lost, attempts - 1)}
-        return [by_id[new.id] for new in batch]
+        return self._adder.commit(stored, vectors, [*settled, *failed])
 
     def _run_passes(self, batch: Sequence[_Pass]) -> Sequence[_Found | Exception]:
         groups: dict[tuple[str, str], list[int]] = {}
@@ -359,10 +358,7 @@ def _example(query: Example | bytes | str | PathLike[str]) -> Example:
         return query
     if isinstance(query, bytes):
         return Example(image=query)
-    text = fspath(query)
-    if text.startswith(("http://", "https://")):
-        return Example(url=text)
-    return Example(base64=text) if text.startswith("data:") else Example(path=text)
+    return Example(**picture_source(fspath(query)))
 
 
 def _hit(match: Match) -> Hit:

@@ -44,6 +44,7 @@ class PictureStore:
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self._folder = folder
         self._limits = limits or Limits()
+        self._lock = FileLock(folder / ".lock")  # each thread's own, which may take it again
 
     def put(self, data: bytes, digest: str | None = None) -> str:
         """Keep a copy, durably, and give its reference, "copy:<sha256>".
@@ -106,16 +107,15 @@ class PictureStore:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep others from removing copies while one is being bound to an item, and vice versa."""
-        lock = FileLock(self._folder / ".lock")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            self._lock.acquire()
         except OSError as error:
             raise write_error(error, self._folder) from error
         try:
             yield
         finally:
-            lock.release()
+            self._lock.release()
 
     def _file(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

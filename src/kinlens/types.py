@@ -121,6 +121,14 @@ class Example:
         return next(name for name in Example.SOURCES if getattr(self, name) is not None)
 
 
+def picture_source(text: str) -> dict[str, Any]:
+    """What names a picture, as a keyword of `Example` and `NewItem`: a path, URL or data URL."""
+    start = text[:8].lower()
+    if start.startswith("data:"):
+        return {"base64": text}
+    return {"url" if start.startswith(("http://", "https://")) else "path": text}
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What to search for.

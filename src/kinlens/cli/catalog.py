@@ -11,7 +11,7 @@ import typer
 
 from kinlens.cli import common
 from kinlens.errors import InvalidInput, NotFound
-from kinlens.types import NewItem, State
+from kinlens.types import NewItem, State, picture_source
 
 items = typer.Typer(no_args_is_help=True, help="List, show, add or delete single items.")
 
@@ -77,10 +77,10 @@ def add_item(
     data: common.Data = None,
 ) -> None:
     """Add an item, or replace the one of this id."""
-    source = {"url" if picture.startswith(("http://", "https://")) else "path": picture}
-    new = NewItem(item_id, metadata=common.parse_metadata(metadata), **source)  # type: ignore[arg-type]
     from kinlens.wiring import open_search
 
+    fields = common.parse_metadata(metadata)
+    new = NewItem(item_id, metadata=fields, **picture_source(picture))
     with open_search(data) as service:
         (outcome,) = service.add([new])
     if outcome.state == "failed":
@@ -112,6 +112,8 @@ def ledger(
     data: common.Data = None,
 ) -> None:
     """Show what became of each picture, and why."""
+    if failed and state not in (None, "failed"):
+        raise InvalidInput(f"--failed and --state {state} exclude each other; give one of them.")
     with common.open_catalog(data) as service:
         rows = list(service.ledger(_state("failed" if failed else state), limit=limit))
     if json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +11,12 @@ import typer
 
 from kinlens.cli import common
 from kinlens.errors import InvalidInput
-from kinlens.types import Answer, Example, Query
+from kinlens.types import Answer, Example, Query, picture_source
 
 if TYPE_CHECKING:
     from kinlens.search import Search
+
+UNLIKE = -0.5
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +46,8 @@ def search(
     crop: Annotated[
         str | None,
         typer.Option(
-            help="Look at this box only: x,y,width,height in fractions.", show_default=False
+            help="Look at this box of the first picture only: x,y,width,height in fractions.",
+            show_default=False,
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many look-alikes.")] = 10,
@@ -90,27 +93,18 @@ def _examples(
 ) -> tuple[Example, ...]:
     box = common.parse_crop(crop)
     examples = [
-        *(_picture(text, 1.0) for text in pictures or ()),
+        *(Example(**picture_source(text)) for text in pictures or ()),
         *(Example(id=item) for item in ids or ()),
-        *(_picture(text, -0.5) for text in unlike or ()),
-        *(Example(id=item, weight=-0.5) for item in unlike_ids or ()),
+        *(Example(**picture_source(text), weight=UNLIKE) for text in unlike or ()),
+        *(Example(id=item, weight=UNLIKE) for item in unlike_ids or ()),
     ]
     if not examples:
         raise InvalidInput(
             "What to search for is missing; give a picture file, a URL or --id ITEM."
         )
     if box:
-        first = examples[0]
-        examples[0] = Example(**{first.source: getattr(first, first.source)}, crop=box)
+        examples[0] = replace(examples[0], crop=box)
     return tuple(examples)
-
-
-def _picture(text: str, weight: float) -> Example:
-    if text.startswith(("http://", "https://")):
-        return Example(url=text, weight=weight)
-    if text.startswith("data:"):
-        return Example(base64=text, weight=weight)
-    return Example(path=text, weight=weight)
 
 
 def _print(answer: Answer) -> None:
