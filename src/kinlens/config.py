@@ -7,6 +7,7 @@ directory (or the file that ``KINLENS_CONFIG`` names), the default.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -70,10 +71,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} needs a number above 0; got {getattr(self, name)}.")
         for name in _NOT_NEGATIVE:
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")

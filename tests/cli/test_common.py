@@ -40,7 +40,8 @@ def test_parse_where_says_what_is_wrong(typed: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("7", 7), ("7.5", 7.5), ("-3", -3), ("1e3", 1000.0), ("nan", "nan"), ("inf", "inf"),
-     ("true", True), ("red", "red"), ("", "")],
+     ("true", True), ("red", "red"), ("", ""), ("01234", "01234"), ("1_000", "1_000"), ("0", 0),
+     (".5", 0.5), ("7.", 7.0), ("1e999", "1e999"), ("9007199254740993", 9007199254740993)],
 )  # fmt: skip
 def test_parse_value(text: str, value: object) -> None:
     parsed = parse_value(text)

@@ -49,6 +49,8 @@ WhereOption = Annotated[
 ]
 
 _COMPARISON = re.compile(r"^(?P<field>[^=<>!]+)(?P<sign>!=|<=|>=|=|<|>)(?P<value>.*)$", re.DOTALL)
+# With leading zeros it is a text, such as a postal code; tables are read by the same rule.
+_NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _TITLES = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (r"^(title|name)$", r"(name|title)$", r"^(label|caption)$")
@@ -85,30 +87,27 @@ def _parse_one(text: str) -> dict[str, Any]:
             'For example: --where color=red --where "price<50".'
         )
     operator = _OPERATORS[found["sign"]]
-    value = parse_value(found["value"])
+    typed = found["value"].strip()
+    value = parse_value(typed)
     field = found["field"].strip()
     if isinstance(value, str) or operator not in {"$eq", "$ne"} or isinstance(value, bool):
         return {field: {operator: value}}
     # 42 may stand in the catalog as a number or as a text; whoever types it means both.
     either = "$in" if operator == "$eq" else "$nin"
-    return {field: {either: [value, found["value"]]}}
+    return {field: {either: [value, typed]}}
 
 
 def parse_value(text: str) -> str | int | float | bool:
     """What a typed value most likely means."""
     if text in {"true", "false"}:
         return text == "true"
+    if not _NUMBER.fullmatch(text):
+        return text
     try:
-        number = float(text)
+        return int(text)
     except ValueError:
-        return text
-    if not math.isfinite(number):
-        return text
-    return (
-        int(number)
-        if number.is_integer() and "." not in text and "e" not in text.lower()
-        else number
-    )
+        number = float(text)
+        return number if math.isfinite(number) else text
 
 
 def parse_crop(text: str | None) -> Crop | None:
