@@ -87,7 +87,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """AllOf parts hold; no parts hold for every item."""
+    """All of the parts hold; without parts, it holds for every item."""
 
     parts: tuple[Filter, ...]
 
@@ -222,7 +222,7 @@ def kind(value: object) -> str:
 
 def _elements(metadata: Metadata, field: str) -> list[Any]:
     value = metadata.get(field)
-    return list(value) if kind(value) == "list" and value is not None else [value]  # type: ignore[arg-type]
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _equal(one: object, other: object) -> bool:

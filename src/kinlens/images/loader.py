@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import TracebackType
 
 from kinlens.config import usable_cores
 from kinlens.images import jpeg
@@ -105,12 +104,7 @@ class PictureLoader:
     def __enter__(self) -> PictureLoader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def _load_jpeg(self, data: bytes, min_side: int | None, crop: Crop | None) -> Picture:
