@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     create(tmp_path).close()
     following = SqliteCatalog.open(tmp_path)
     begun = 0
-    for _ in range(20):
+    for _ in range(12):
         writer = start(ADD_FOREVER, tmp_path, begun, BATCH)
         acknowledged = int(writer.stdout.readline())
         time.sleep(rng.random() * 0.15)
@@ -88,19 +89,18 @@ def test_two_processes_write_at_once(tmp_path: Path) -> None:
 
 
 CHANGE_ALL = """
-    import sys, time
+    import sys
     from pathlib import Path
     import numpy as np
     from catalog.samples import create, item, unit
 
-    catalog, vectors, end = create(Path(sys.argv[1])), unit(50), time.time() + 3
-    step = 0
-    while time.time() < end:
+    catalog, vectors, step = create(Path(sys.argv[1])), unit(50), 0
+    while True:
         new = [item(f"i{n}", {"step": step}) for n in range(30 + step % 2)]
         catalog.upsert(new, np.repeat(vectors[step % 50][None], len(new), axis=0))
         if step % 2:
             catalog.delete(["i30"])
-        print(step, time.time())
+        print(step)
         step += 1
 """
 
@@ -109,22 +109,23 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
     """Each write changes all items: an answer that mixes two writes would show two steps."""
     reader, vectors = create(tmp_path), unit(50)
     writer = start(CHANGE_ALL, tmp_path)
-    writer.stdout.readline()
-    seen: dict[int, float] = {}
-    while writer.poll() is None:
+    acknowledged = [int(writer.stdout.readline())]
+    listener = Thread(target=lambda: acknowledged.extend(map(int, writer.stdout)))
+    listener.start()
+    seen: set[int] = set()
+    while len(seen) < 10:
+        written = acknowledged[-1]
         matches = reader.search(vectors[:1], 31, where={"step": {"$gte": 0}})[0]
-        now = time.time()
-        (step,) = {match.item.metadata["step"] for match in matches} - {None}
-        seen.setdefault(step, now)
+        (step,) = {match.item.metadata["step"] for match in matches}
+        assert step >= max(written, *seen, 0)
+        seen.add(step)
         expected = 1 - float(vectors[step % 50] @ vectors[0])
         assert abs(matches[0].distance - expected) < 1e-5
         assert len(matches) in (30, 31)
         assert len(reader.facets(["step"])["step"]) <= 2
-    written = [line.split() for line in writer.communicate()[0].splitlines()]
-    times = {int(step): float(at) for step, at in written}
-    assert len(seen) > 5
-    lag = max(at - times[step] for step, at in seen.items() if step in times)
-    assert lag < 2
+    writer.kill()
+    listener.join()
+    writer.communicate()
     reader.close()
 
 

@@ -23,7 +23,9 @@ def test_a_hundred_thousand_items(tmp_path: Path) -> None:
 
         gc.collect()
         objects = len(gc.get_objects())
+        began = time.perf_counter()
         assert catalog.search(vectors[70_007:70_008], 1)[0][0].item.id == "i70007"
+        loading = time.perf_counter() - began
         assert catalog.count({"price": {"$lt": 10}}) == 1000
         gc.collect()
         assert len(gc.get_objects()) - objects < 5000
@@ -35,12 +37,15 @@ def test_a_hundred_thousand_items(tmp_path: Path) -> None:
             m.item.metadata["price"] < 10 for m in catalog.search(unit(1), 50, where=cheap)[0]
         )
 
-        began = time.perf_counter()
+        following = []
         for n in range(20):
+            began = time.perf_counter()
             catalog.upsert([item(f"new{n}", {"color": "pink"})], vectors[n : n + 1])
             assert catalog.count({"color": "pink"}) == n + 1
             catalog.load()
-        assert (time.perf_counter() - began) / 20 < 0.2
+            following.append(time.perf_counter() - began)
+        # Following costs a part of loading, however busy the machine is.
+        assert min(following) < loading / 4
 
         assert catalog.delete([f"i{n}" for n in range(0, COUNT, 2)])
         assert catalog.count() == len(catalog.search(unit(1), COUNT)[0]) == COUNT // 2 + 20
