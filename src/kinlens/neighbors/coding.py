@@ -47,11 +47,10 @@ class Center:
     Parameters
     ----------
     vector : float32 (dim,)
-    basis : of how many vectors it is the mean
+    norm : of the vector
     """
 
     vector: Floats
-    basis: int
     norm: float
 
     @staticmethod
@@ -60,7 +59,7 @@ class Center:
         sample = vectors[:: max(1, len(vectors) // 4096)]
         with np.errstate(over="ignore"):
             mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return Center(mean, len(vectors), float(np.linalg.norm(mean.astype(np.float64))))
+        return Center(mean, float(np.linalg.norm(mean.astype(np.float64))))
 
     def suits(self, other: Center, vectors: Vectors) -> bool:
         """Whether these vectors, whose own center is the other, are as well taken about this."""

@@ -16,7 +16,8 @@ from kinlens.types import Vectors
 
 _PASS = 64
 """Queries that share a pass over the vectors; more would push each other out of the cache."""
-_FEW = 20
+_FEW_FOR_ONE = 50
+_FEW_FOR_MANY = 20
 _FORGET = 0.1
 _DEFEATED = 0.5
 _RETRY = 32
@@ -52,7 +53,8 @@ class Engine:
         shape = len(request.queries), k
         answer = _Answer(np.empty(shape), np.empty(shape, np.int64))
         if answer.rows.size:
-            if _FEW * living < sum(chunk.count for chunk in chunks):
+            few = _FEW_FOR_ONE if len(request.queries) == 1 else _FEW_FOR_MANY
+            if few * living < sum(chunk.count for chunk in chunks):
                 chunks, passing = _gathered(chunks, passing)
             for start in range(0, len(request.queries), _PASS):
                 queries = request.queries[start : start + _PASS]

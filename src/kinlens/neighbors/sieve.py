@@ -30,7 +30,10 @@ _WORTH_A_THREAD = 1 << 22
 _LEAST_TRIGGER = 1024
 _ENOUGH = 128
 """Candidates so few that ruling out more of them costs more than to decide on them."""
-_HUGE = np.finfo(np.float32).max
+_MOST_HELD = 1 << 19
+_GOLDEN = 0.6180339887498949
+_HUGE = 1e38
+"""Above every estimate but infinity, which marks slots that are barred."""
 _ABOVE = np.float32(np.inf)
 
 
@@ -184,15 +187,19 @@ class Sieve:
         work = len(task.queries) * task.dim * sum(chunk.count for chunk in task.chunks)
         threads = min(self._threads, 1 + work // _WORTH_A_THREAD)
         WORKERS.share(self._spans(), self._pass, most=threads)
-        catch = self._tightened(_Catch.joined(self._catches))
+        catch = self._tightened(_Catch.joined(self._catches), self._most)
         if len(catch) > len(self._lost) * (_ENOUGH + 8 * task.k):
-            catch = self._tightened(self._sharpened(catch))
+            catch = self._tightened(self._sharpened(catch), self._most)
         return Shortlist(catch.query, catch.chunk, catch.slot, catch.lower, self._lost)
 
     def _spans(self) -> list[tuple[int, int, int]]:
-        """Chunk, start and width of each."""
+        """Chunk, start and width of each, mixed.
+
+        Catalogs often are in order of category. Looking here and there first lowers the threshold
+        soon, wherever the neighbors lie.
+        """
         length = _SINGLE_SPAN if len(self._task.queries) == 1 else PACK
-        return [
+        spans = [
             (position, start, min(length, chunk.count - start))
             for position, (chunk, barred) in enumerate(
                 zip(self._task.chunks, self._barred, strict=True)
@@ -200,20 +207,23 @@ class Sieve:
             for start in range(0, chunk.count, length)
             if barred is None or not barred[start : start + length].all()
         ]
+        order = np.argsort(np.arange(len(spans)) * _GOLDEN % 1)
+        return [spans[turn] for turn in order]
 
     def _pass(self, spans: Iterator[tuple[int, int, int]]) -> None:
         desk, hits = Desk(), _Hits()
+        held = max(self._most, _MOST_HELD // len(self._lost))
         catch: _Catch | None = None
         trigger = self._trigger(0)
         for span in spans:
             self._look(span, desk, hits)
             if hits.size > trigger:
-                catch = self._tightened(self._resolved(hits, catch))
+                catch = self._tightened(self._resolved(hits, catch), held)
                 hits, trigger = _Hits(), self._trigger(len(catch))
         self._catches.append(self._resolved(hits, catch))
 
     def _trigger(self, size: int) -> int:
-        return size + max(_LEAST_TRIGGER, 4 * self._task.k * len(self._lost))
+        return 2 * size + max(_LEAST_TRIGGER, 4 * self._task.k * len(self._lost))
 
     def _look(self, span: tuple[int, int, int], desk: Desk, hits: _Hits) -> None:
         position, start, width = span
@@ -225,7 +235,7 @@ class Sieve:
             self._begin(estimates, position)
         bar = (self._limit + (self._slack[position] - self._offset[position])).clip(max=_HUGE)
         # One step up, so that no row slips through the rounding of the bar.
-        narrow = np.nextafter(bar.astype(np.float32), _ABOVE).clip(max=_HUGE)
+        narrow = np.nextafter(bar.astype(np.float32), _ABOVE)
         near = (estimates <= narrow[:, np.newaxis]).ravel().nonzero()[0]
         hits.add(near, estimates.ravel()[near], span)
 
@@ -245,13 +255,13 @@ class Sieve:
         catch = _Catch(query, chunk, slot, key - slack, key + slack)
         return catch if before is None else _Catch.joined([before, catch])
 
-    def _tightened(self, catch: _Catch) -> _Catch:
-        """Without what the k-th least upper value rules out; ordered."""
+    def _tightened(self, catch: _Catch, most: int) -> _Catch:
+        """Without what the k-th least upper value rules out, or is of a lost query; ordered."""
         catch = self._below_limit(catch)
-        if self._too_many(catch).any():
+        if self._count(catch).max() > most:
             catch = self._below_limit(self._sharpened(catch))
         with self._lock:
-            self._lost |= self._too_many(catch)
+            self._lost |= self._count(catch) > most
             self._limit = np.where(self._lost, -np.inf, self._limit)
         return catch.take(~self._lost[catch.query]) if self._lost.any() else catch
 
@@ -264,8 +274,8 @@ class Sieve:
         self._lower_limit(kth)
         return catch.take(catch.lower <= self._limit[catch.query])
 
-    def _too_many(self, catch: _Catch) -> npt.NDArray[np.bool_]:
-        return np.bincount(catch.query, minlength=len(self._lost)) > self._most
+    def _count(self, catch: _Catch) -> Positions:
+        return np.bincount(catch.query, minlength=len(self._lost))
 
     def _sharpened(self, catch: _Catch) -> _Catch:
         """With each slot's own error instead of its chunk's largest."""

@@ -80,6 +80,7 @@ class Chunk:
     rows : int64 (slots,), the row each slot was written for
     alive : bool (slots,), False for retired and unused slots
     codes : of the vectors
+    basis : of how many vectors the center was found to suit
     peaks : of the codes
     count : slots in use
     living : of these, how many are alive
@@ -91,6 +92,7 @@ class Chunk:
     rows: Rows
     alive: Mask
     codes: Codes
+    basis: int
     peaks: Peaks = Peaks()
     count: int = 0
     living: int = 0
@@ -112,6 +114,7 @@ class Chunk:
             rows=np.empty(slots, np.int64),
             alive=np.zeros(slots, np.bool_),
             codes=Codes.empty(center, slots),
+            basis=len(vectors),
         )
 
     @property
@@ -139,28 +142,33 @@ class Chunk:
         alive = self.alive.copy()
         alive[part] = True
         follows = bool((np.diff(self.rows[max(0, part.start - 1) : part.stop]) == 1).all())
-        if part.stop >= _REGROWTH * self.codes.center.basis:
-            codes, peaks = self._recoded(part.stop)
-        else:
+        basis, better = self.basis, None
+        if part.stop >= _REGROWTH * basis:
+            basis, better = part.stop, self._better_center(part.stop)
+        if better is None:
             codes = self.codes
             _code(codes, part.start, vectors)
             peaks = self.peaks.joined(Peaks.of(codes, part))
+        else:
+            codes = Codes.empty(better, len(self.rows))
+            _code(codes, 0, self.vectors[: part.stop])
+            peaks = Peaks.of(codes, slice(0, part.stop))
         return replace(
             self,
             alive=alive,
             codes=codes,
+            basis=basis,
             peaks=peaks,
             count=part.stop,
             living=self.living + len(rows),
             consecutive=self.consecutive and follows,
         )
 
-    def _recoded(self, count: int) -> tuple[Codes, Peaks]:
-        """A center made of few vectors fits badly once there are many: begin the codes again."""
+    def _better_center(self, count: int) -> Center | None:
+        """A center made of few vectors may fit badly once there are many."""
         vectors = self.vectors[:count]
-        codes = Codes.empty(Center.of(vectors), len(self.rows))
-        _code(codes, 0, vectors)
-        return codes, Peaks.of(codes, slice(0, count))
+        center = Center.of(vectors)
+        return None if self.codes.center.suits(center, vectors) else center
 
     def retired(self, slots: npt.NDArray[np.intp]) -> Chunk:
         """The chunk without these living slots."""

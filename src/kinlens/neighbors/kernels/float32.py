@@ -14,6 +14,7 @@ from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 
 _LEAST_ROWS_PER_NEIGHBOR = 4
+_MOST_ENTRIES = 4_000_000
 
 
 class Float32Kernel:
@@ -27,8 +28,9 @@ class Float32Kernel:
 
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
-        most = max(256 + 4 * task.k, task.living // 16)
-        return Sieve(task, _Screen(task), most).shortlist()
+        # Up to half of the rows are cheaper to decide on one by one than all in float64.
+        most = min(task.living // 2, _MOST_ENTRIES // len(task.queries))
+        return Sieve(task, _Screen(task), max(4 * task.k, most)).shortlist()
 
 
 class _Screen:
@@ -104,18 +106,19 @@ def _product(chunk: Chunk, queries: Doubles, *, cosine: bool) -> View:
     """Key: minus the product of query and vector, or minus the cosine."""
     dim, count = queries.shape[1], len(queries)
     away = bounds.unit_error(chunk) if cosine else 0.0
+    divided = away >= 1
     bound = Bound(
         far=(sum_error(dim) + ROUNDING + SLIP) * np.linalg.norm(queries, axis=1) + DENORMAL,
         near=np.zeros(count),
         fixed=np.full(count, TINY),
-        ratio=2 * sum_error(dim) + SLIP + min(away, 1.0) if cosine else 0.0,
+        ratio=cosine * (2 * sum_error(dim) + SLIP + (0.0 if divided else away)),
     )
-    if away < 1:
-        inverse, slack = None, bound.most(_peak_length(chunk, dim), 0.0)
-    else:
+    if divided:
         inverse = bounds.inverse(chunk.codes.norm[: chunk.count])
         length = _lengths(chunk.codes, slice(0, chunk.count), dim)
         slack = bound.most_divided(length, 0.0, inverse)
+    else:
+        inverse, slack = None, bound.most(_peak_length(chunk, dim), 0.0)
     return _View(
         chunk=chunk,
         queries=(-queries).astype(np.float32),

@@ -1,0 +1,83 @@
+"""Work is shared among threads, each item once, and errors come back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from kinlens.neighbors import ExactIndex
+from kinlens.neighbors.workers import Workers
+
+
+def test_each_item_is_taken_once() -> None:
+    taken: list[int] = []
+    threads: set[int] = set()
+
+    def work(items: Iterator[int]) -> None:
+        for item in items:
+            taken.append(item)
+            threads.add(threading.get_ident())
+            time.sleep(0.001)
+
+    Workers(3).share(range(100), work, most=3)
+    assert sorted(taken) == list(range(100))
+    assert 1 < len(threads) <= 3
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_one_thread_is_the_caller(threads: int) -> None:
+    seen: list[int] = []
+    Workers(threads).share([1], lambda _: seen.append(threading.get_ident()), most=1)
+    assert seen == [threading.get_ident()]
+
+
+def test_errors_come_back() -> None:
+    def fail_in_helper(items: Iterator[int]) -> None:
+        for _ in items:
+            time.sleep(0.01)
+            if threading.current_thread() is not threading.main_thread():
+                raise MemoryError("in a helper")
+
+    def fail_in_caller(items: Iterator[int]) -> None:
+        list(items)
+        raise MemoryError("in the caller")
+
+    for work in (fail_in_helper, fail_in_caller):
+        with pytest.raises(MemoryError, match="in "):
+            Workers(2).share(range(20), work, most=2)
+
+
+def test_sharing_within_shared_work_does_not_hang() -> None:
+    workers, done = Workers(2), []
+
+    def outer(items: Iterator[int]) -> None:
+        for _ in items:
+            workers.share(range(4), done.extend, most=2)
+
+    workers.share(range(8), outer, most=2)
+    assert sorted(done) == sorted([*range(4)] * 8)
+
+
+def _searched(index: ExactIndex, answer: multiprocessing.Queue[list[int]]) -> None:
+    answer.put(index.search(np.ones((1, 512)), 3).rows[0].tolist())
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="this system doesn't fork"
+)
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    index = ExactIndex(512)
+    index.append(np.ones((40_000, 512), np.float32))
+    index.search(np.ones((1, 512)), 3)
+    context = multiprocessing.get_context("fork")
+    answer = context.Queue()
+    child = context.Process(target=_searched, args=(index, answer))
+    child.start()
+    assert answer.get(timeout=60) == [0, 1, 2]
+    child.join()
