@@ -31,6 +31,21 @@ def test_a_writer_waits_for_room():
     assert channel.take() == [1]
 
 
+def test_what_waits_is_bounded_in_bytes_too():
+    channel: Channel[bytes] = Channel(10, weigh=len, most=5)
+    assert channel.put(b"four")
+    assert channel.put(b"larger than all room")
+    with ThreadPoolExecutor(1) as pool:
+        third = pool.submit(channel.put, b"x")
+        time.sleep(0.05)
+        assert channel.take() == [b"four"]
+        time.sleep(0.05)
+        assert not third.done()
+        assert channel.take() == [b"larger than all room"]
+        assert third.result(5)
+    assert channel.take() == [b"x"]
+
+
 def test_a_reader_is_patient_for_a_full_batch_but_not_forever():
     channel: Channel[int] = Channel(10)
     channel.put(1)

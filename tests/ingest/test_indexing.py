@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kinlens.errors import CatalogBusy, SourceError
-from kinlens.ingest import Progress, Report, index
+from kinlens.ingest import Progress, Report, index, indexing
 from kinlens.ingest.lock import index_lock
-from kinlens.sources import SourceOptions
+from kinlens.sources import Entry, SourceOptions
 from kinlens.types import NewItem
 
 
@@ -204,6 +204,12 @@ def test_pictures_at_urls_are_copied_and_fetched_once(search, site, tmp_path, ma
     search.add([NewItem("4", image=make_picture(seed=44))])
     assert numbers(index(search, table)) == (1, 4, 1, 0)
     assert search.picture("4")[0] == pages.pages["/4.jpg"]
+
+
+def test_heavy_entries_are_looked_up_few_at_a_time(monkeypatch):
+    monkeypatch.setattr(indexing, "CHUNK_BYTES", 10)
+    entries = [Entry(str(n), NewItem(str(n), base64="12345678")) for n in range(5)]
+    assert [len(chunk) for chunk in indexing._chunks(entries)] == [2, 2, 1]
 
 
 def test_data_urls_and_bytes_are_copied(search, tmp_path, make_picture):

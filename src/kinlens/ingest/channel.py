@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,12 +16,24 @@ class Channel(Generic[T]):
 
     Parameters
     ----------
-    size : how much it holds
+    size : how many it holds
     writers : that will call `finish`, once each
+    weigh : the bytes of an item, where they count
+    most : bytes, above which nothing more is taken in
     """
 
-    def __init__(self, size: int, writers: int = 1) -> None:
+    def __init__(
+        self,
+        size: int,
+        writers: int = 1,
+        *,
+        weigh: Callable[[T], int] = lambda _: 0,
+        most: int = 1,
+    ) -> None:
         self._size = size
+        self._weigh = weigh
+        self._most = most
+        self._weight = 0
         self._writers = writers
         self._items: deque[T] = deque()
         self._lock = threading.Lock()
@@ -31,11 +44,12 @@ class Channel(Generic[T]):
     def put(self, item: T) -> bool:
         """Add an item, when there is room; False if nobody will read it."""
         with self._room:
-            while len(self._items) >= self._size and not self._closed:
+            while self._is_full() and not self._closed:
                 self._room.wait()
             if self._closed:
                 return False
             self._items.append(item)
+            self._weight += self._weigh(item)
             self._filled.notify()
             return True
 
@@ -56,8 +70,12 @@ class Channel(Generic[T]):
                 if left <= 0 or not self._filled.wait(left):
                     break
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+            self._weight -= sum(map(self._weigh, taken))
             self._room.notify(len(taken))
             return taken
+
+    def _is_full(self) -> bool:
+        return len(self._items) >= self._size or self._weight >= self._most
 
     def add_writer(self) -> None:
         """One more will call `finish`."""
@@ -76,5 +94,6 @@ class Channel(Generic[T]):
             self._closed = True
             if drop:
                 self._items.clear()
+                self._weight = 0
             self._room.notify_all()
             self._filled.notify_all()

@@ -24,6 +24,8 @@ from kinlens.sources import Entry, Source, SourceOptions, open_source
 from kinlens.types import NewItem, Outcome
 
 CHUNK = 128
+CHUNK_BYTES = 32_000_000
+"""Of pictures that a table holds itself, as base64."""
 
 
 def index(
@@ -159,8 +161,7 @@ class _Run:
         self, entries: Iterable[Entry], mark: Callable[..., set[str]]
     ) -> Iterator[Work | Outcome]:
         """What is to be done for each entry, looked up chunk by chunk."""
-        stream = iter(entries)
-        while chunk := list(islice(stream, CHUNK)):
+        for chunk in _chunks(entries):
             bad = [entry for entry in chunk if entry.item is None]
             good, double = _without_doubles(chunk, mark)
             if bad or double:
@@ -219,6 +220,19 @@ class _Memory:
 
 def _open(source: Source | str | os.PathLike[str], options: SourceOptions | None) -> Source:
     return open_source(source, options) if isinstance(source, str | os.PathLike) else source
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    chunk: list[Entry] = []
+    weight = 0
+    for entry in entries:
+        chunk.append(entry)
+        weight += Work(entry.item, None).weight if entry.item else 0
+        if len(chunk) == CHUNK or weight > CHUNK_BYTES:
+            yield chunk
+            chunk, weight = [], 0
+    if chunk:
+        yield chunk
 
 
 def _without_doubles(

@@ -23,6 +23,9 @@ FETCHERS = 16
 PATIENCE = 2.0
 """Seconds after which a batch that isn't full is encoded, so that a slow source is stored too."""
 
+WAITING_BYTES = 64_000_000
+"""Of encoded pictures that wait for a decoder."""
+
 WRITE_BATCHES = 8
 _HURRY = 1.0
 
@@ -35,6 +38,11 @@ class Work:
     known: Item | None
     same_picture: bool = False
     data: bytes | None = None
+
+    @property
+    def weight(self) -> int:
+        """Bytes of the picture, where it is in memory already."""
+        return len(self.data or self.new.image or self.new.base64 or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,9 @@ class Pipeline:
         self._stopping = threading.Event()
         self._error: BaseException | None = None
         self._fetching: Channel[Work] = Channel(2 * FETCHERS)
-        self._reading: Channel[Work] = Channel(4 * BATCH)
+        self._reading: Channel[Work] = Channel(
+            4 * BATCH, weigh=lambda work: work.weight, most=WAITING_BYTES
+        )
         self._ready: Channel[Prepared | Outcome] = Channel(4 * BATCH, writers=threads + 1)
         self._encoded: Channel[Batch] = Channel(WRITE_BATCHES)
         self._threads: list[threading.Thread] = []
