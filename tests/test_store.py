@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kinlens.errors import CatalogError, CatalogFull, PictureGone
+from kinlens import store as store_module
+from kinlens.errors import CatalogBusy, CatalogError, CatalogFull, PictureGone
 from kinlens.store import PictureStore, content_hash, path_reference
 
 
@@ -60,6 +61,25 @@ def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, cod
     with pytest.raises(expected, match=r"written|No space"):
         store.put(b"data")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_each_new_folder_is_synced_in_the_one_above(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(store_module, "_sync_folder", synced.append)
+    store = PictureStore(tmp_path / "data" / "pictures")
+    shelf = store.locate(store.put(b"bytes")).parent
+    assert synced == [tmp_path, tmp_path / "data", tmp_path / "data" / "pictures", shelf]
+
+
+def test_a_lock_that_another_holds_on_to_is_not_waited_for_forever(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, "LOCK_TIMEOUT", 0.1)
+    first, second = PictureStore(tmp_path), PictureStore(tmp_path)
+    with (
+        ThreadPoolExecutor(1) as other,
+        first.locked(),
+        pytest.raises(CatalogBusy, match="held"),
+    ):
+        other.submit(second.locked().__enter__).result(10)
 
 
 def test_many_threads_may_keep_the_same_copy(tmp_path: Path):

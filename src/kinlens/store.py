@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from kinlens.errors import CatalogError, CatalogFull, PictureGone
+from kinlens.errors import CatalogBusy, CatalogError, CatalogFull, PictureGone
 from kinlens.images import Limits, read_file
 
 COPY = "copy:"
 PATH = "path:"
+LOCK_TIMEOUT = 30.0
+"""Seconds to wait for the lock before `CatalogBusy`."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -106,10 +109,21 @@ class PictureStore:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep others from removing copies while one is being bound to an item, and vice versa."""
+        """Keep others from removing copies while one is being bound to an item, and vice versa.
+
+        Raises
+        ------
+        CatalogBusy : another process holds it for too long
+        CatalogFull, CatalogError : the folder can't be written
+        """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            _make_folder(self._folder)
+            self._lock.acquire(timeout=LOCK_TIMEOUT)
+        except Timeout:
+            raise CatalogBusy(
+                f"Another process has held {self._folder} for over {LOCK_TIMEOUT:g} s; nothing was "
+                "changed. Try again, or stop the other one."
+            ) from None
         except OSError as error:
             raise write_error(error, self._folder) from error
         try:
@@ -121,7 +135,7 @@ class PictureStore:
         return self._folder / digest[:2] / digest
 
     def _write(self, target: Path, data: bytes) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -134,6 +148,14 @@ class PictureStore:
                 Path(name).unlink()
             raise
         _sync_folder(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder durably: its name is in the folder above, which has to be synced for it."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
 
 
 def _sync_folder(folder: Path) -> None:
