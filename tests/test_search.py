@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinlens.adding import LOST, Adder
 from kinlens.errors import (
     InvalidFilter,
     InvalidInput,
@@ -54,6 +55,40 @@ def filled(search: Search, make_picture: MakePicture) -> Search:
     )
     assert {outcome.state for outcome in outcomes} == {"indexed"}
     return search
+
+
+def test_a_slow_change_of_metadata_gives_no_item_the_vector_of_another_picture(
+    search: Search, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(make_picture(seed=1))
+    search.add([NewItem("x", path=path, metadata={"n": 1})])
+    adder = Adder(search.parts)
+    slow = adder.prepare(NewItem("x", metadata={"n": 2}), search.get(["x"])["x"])
+    search.add([NewItem("x", image=make_picture(seed=2))])
+
+    [outcome] = adder.commit([slow], np.empty((0, DIM), np.float32))
+
+    assert (outcome.state, outcome.reason) == ("failed", LOST)
+    assert search.search(make_picture(seed=2), k=1).hits[0].score == pytest.approx(1, abs=1e-5)
+    assert search.picture("x")[0] == make_picture(seed=2)
+    assert search.add([NewItem("x", path=path)])[0].state == "indexed"
+    assert search.search(path, k=1).hits[0].score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_file_that_changed_gives_no_thumbnail_to_its_former_twin(
+    search: Search, tmp_path: Path, make_picture: MakePicture
+) -> None:
+    paths = [tmp_path / "1.jpg", tmp_path / "2.jpg"]
+    for path in paths:
+        path.write_bytes(make_picture(seed=1))
+    search.add([NewItem(path.name, path=path) for path in paths])
+    expected = search.thumbnail("2.jpg")
+    search.parts.thumbnails.remove([search.get(["2.jpg"])["2.jpg"].content_hash])
+    paths[0].write_bytes(make_picture(seed=2))
+
+    assert search.thumbnail("1.jpg") != expected
+    assert search.thumbnail("2.jpg") == expected
 
 
 @pytest.fixture

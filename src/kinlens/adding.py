@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kinlens.fetch import Fetcher
 
 MAX_FIELD_LENGTH = 256
-LOST = "The picture went away while it was being indexed; add it again."
+LOST = "The picture went away or was replaced while it was being indexed; add it again."
 """Also the reason where another item had the same picture and was deleted at this moment."""
 
 
@@ -194,8 +194,8 @@ class Adder:
             return _lost(entry)
         try:
             self._parts.catalog.update_metadata([entry.item])
-        except NotFound:
-            return _failed(entry, "The item was deleted while it was being changed; add it again.")
+        except NotFound:  # deleted or given another picture since it was looked up
+            return _lost(entry)
         return _indexed(entry)
 
     def _drop_replaced(self, batch: Sequence[Prepared]) -> None:

@@ -20,7 +20,7 @@ from kinlens.catalog.base import CatalogStats
 from kinlens.errors import KinlensError, NotFound, UnsupportedPicture
 from kinlens.examples import Clock, ExampleReader
 from kinlens.images import encode_thumbnail, sniff
-from kinlens.store import COPY
+from kinlens.store import content_hash
 from kinlens.types import (
     Answer,
     EncoderIdentity,
@@ -196,13 +196,8 @@ class Search:
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Remove items and the copies of their pictures; gives the ids that existed."""
-        found = self.get(ids)
-        pictures = {item.picture: item.content_hash for item in found.values()}
-        if any(picture.startswith(COPY) for picture in pictures):
-            with self.parts.store.locked():
-                deleted = self.parts.catalog.delete(ids)
-                self._adder.forget(pictures)
-        else:
+        with self.parts.store.locked():
+            pictures = {item.picture: item.content_hash for item in self.get(ids).values()}
             deleted = self.parts.catalog.delete(ids)
             self._adder.forget(pictures)
         self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
@@ -285,10 +280,10 @@ class Search:
             raise NotFound(f"No item {item_id!r} in the catalog.")
         return item
 
-    def _make_thumbnail(self, item: Item) -> bytes:
+    def _make_thumbnail(self, item: Item) -> tuple[str, bytes]:
         data = self.parts.store.read(item.picture)
         picture = self.parts.loader.load(data, min_side=THUMBNAIL_SIDE)
-        return encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
+        return content_hash(data), encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
 
     def _add_batch(self, batch: Sequence[NewItem], attempts: int = ADD_ATTEMPTS) -> list[Outcome]:
         with self.parts.store.locked() if attempts == 1 else nullcontext():

@@ -26,12 +26,18 @@ class ThumbnailCache:
         self._lock = threading.Lock()
         self._connection = _open(file)
 
-    def get(self, digest: str, make: Callable[[], bytes]) -> bytes:
-        """The thumbnail of the picture with this content hash, made and kept if need be."""
+    def get(self, digest: str, make: Callable[[], tuple[str, bytes]]) -> bytes:
+        """The thumbnail of the picture with this content hash, made and kept if need be.
+
+        Parameters
+        ----------
+        digest : content hash
+        make : gives the content hash that the picture has by now, and its thumbnail
+        """
         data = self._read(digest)
         if data is None:
-            data = make()
-            self._keep(digest, data)
+            actual, data = make()
+            self._keep(actual, data)
         return data
 
     def remove(self, digests: Sequence[str]) -> None:

@@ -145,6 +145,14 @@ def test_update_metadata_of_an_unknown_item_changes_nothing(catalog: Catalog) ->
     assert catalog.count({"color": "black"}) == 0
 
 
+def test_update_metadata_gives_no_vector_to_another_picture(catalog: Catalog) -> None:
+    _, vectors = fill(catalog)
+    with pytest.raises(NotFound, match="i05"):
+        catalog.update_metadata([item("i05", {"color": "black"}, content_hash="b" * 64)])
+    assert catalog.count({"color": "black"}) == 0
+    np.testing.assert_array_equal(catalog.vectors(["i05"]), vectors[5:6])
+
+
 def test_delete_tells_what_existed(catalog: Catalog) -> None:
     _, vectors = fill(catalog)
     catalog.search(vectors[:1], 1)

@@ -69,7 +69,13 @@ class Catalog(Protocol):
         """
 
     def update_metadata(self, items: Sequence[Item]) -> None:
-        """Replace all but the vectors of items that exist; `NotFound` if one doesn't."""
+        """Replace all but the vectors of items; all or none.
+
+        Raises
+        ------
+        NotFound : one doesn't exist, or not with the picture of this content hash, whose vector
+            would then be another's
+        """
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         """Remove items; gives the ids that existed."""

@@ -41,9 +41,10 @@ def upsert(
 
 
 def update(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
-    """Replace all but the vectors."""
+    """Replace all but the vectors, which must be of the picture that the item names."""
     encoded = records.records_of(items)
     rows_of_all(connection, [item.id for item in items])
+    _check_pictures(connection, items)
     revision = _next_revision(connection)
     connection.executemany(
         "UPDATE items SET picture = ?, content_hash = ?, width = ?, height = ?, metadata = ?, "
@@ -81,6 +82,22 @@ def rows_of_all(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[s
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise NotFound(f"The catalog has no item {named}{more}. Add it first, or check the id.")
     return found
+
+
+def _check_pictures(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
+    ids = [item.id for item in items]
+    hashes = dict(
+        connection.execute(
+            "SELECT id, content_hash FROM items WHERE id IN (SELECT value FROM json_each(?))",
+            (records.usable_ids(ids),),
+        )
+    )
+    changed = [item.id for item in items if hashes[item.id] != item.content_hash]
+    if changed:
+        raise NotFound(
+            f"The picture of {changed[0]!r:.80} is another one by now, and its vector too; read "
+            "the item again and repeat the change."
+        )
 
 
 def _next_revision(connection: sqlite3.Connection) -> int:
