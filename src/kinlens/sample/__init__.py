@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ COUNT = 360
 COLORS: dict[str, Color] = {
     "black": (48, 47, 52),
     "white": (236, 233, 226),
-    "grey": (146, 148, 152),
+    "gray": (146, 148, 152),
     "red": (190, 50, 48),
     "orange": (222, 122, 52),
     "yellow": (228, 186, 70),
@@ -95,8 +95,8 @@ def _product(number: int) -> Product:
 
 def _backdrop(rng: np.random.Generator) -> Color:
     """A studio's off-white, each time a little other."""
-    grey = rng.integers(238, 247)
-    red, green, blue = (int(grey + drift) for drift in rng.integers(-3, 4, 3))
+    level = rng.integers(238, 247)
+    red, green, blue = (int(level + drift) for drift in rng.integers(-3, 4, 3))
     return red, green, blue
 
 
@@ -123,8 +123,9 @@ def build_sample(folder: Path, count: int = COUNT) -> Path:
     shop = products(count)
     missing = [product for product in shop if not (images / f"{product.id}.jpg").exists()]
     if missing:
-        with ProcessPoolExecutor(min(usable_cores(), len(missing))) as pool:
-            for _ in pool.map(partial(_write, images), missing, chunksize=8):
+        # Threads: painting leaves the interpreter's lock, and a fork could hang among others.
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            for _ in pool.map(partial(_write, images), missing):
                 pass
     table = folder / "catalog.csv"
     table.write_text(_table(shop), encoding="utf-8", newline="")
