@@ -27,7 +27,7 @@ Positions = npt.NDArray[np.intp]
 
 _SINGLE_SPAN = 4 * PACK
 _WORTH_A_THREAD = 1 << 22
-_LEAST_TRIGGER = 1024
+_LEAST_TRIGGER = 4096
 _ENOUGH = 128
 """Candidates so few that ruling out more of them costs more than to decide on them."""
 _MOST_HELD = 1 << 19
@@ -147,14 +147,13 @@ class _Catch:
             self.upper[which],
         )
 
-    def ordered(self) -> _Catch:
+    def order(self) -> Positions:
         """By query, then by upper value."""
         order = np.argsort(self.upper)
-        if len(self) and self.query.any():
-            # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
-            byte = self.query.astype(np.uint8)
-            order = order[np.argsort(byte[order], kind="stable")]
-        return self.take(order)
+        # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
+        query = self.query.astype(np.uint8)[order]
+        by_query: Positions = order[np.argsort(query, kind="stable")]
+        return by_query
 
 
 class Sieve:
@@ -172,11 +171,12 @@ class Sieve:
         self._views = [screen.view(chunk) for chunk in task.chunks]
         self._offset = np.array([view.offset for view in self._views])
         self._slack = np.array([view.slack for view in self._views])
+        self._gap = self._slack - self._offset
         self._barred = [None if passing is None else ~passing for passing in task.passing]
         self._threads = screen.threads
         self._most = most
         self._lock = threading.Lock()
-        self._limit = np.full(len(task.queries), np.inf)
+        self._set_limit(np.full(len(task.queries), np.inf))
         self._begun = False
         self._lost = np.zeros(len(task.queries), np.bool_)
         self._catches: list[_Catch] = []
@@ -190,6 +190,7 @@ class Sieve:
         catch = self._tightened(_Catch.joined(self._catches), self._most)
         if len(catch) > len(self._lost) * (_ENOUGH + 8 * task.k):
             catch = self._tightened(self._sharpened(catch), self._most)
+        catch = catch.take(catch.order())
         return Shortlist(catch.query, catch.chunk, catch.slot, catch.lower, self._lost)
 
     def _spans(self) -> list[tuple[int, int, int]]:
@@ -233,10 +234,7 @@ class Sieve:
             np.copyto(estimates, _ABOVE, where=barred[start : start + width])
         if not self._begun and width >= self._task.k:
             self._begin(estimates, position)
-        bar = (self._limit + (self._slack[position] - self._offset[position])).clip(max=_HUGE)
-        # One step up, so that no row slips through the rounding of the bar.
-        narrow = np.nextafter(bar.astype(np.float32), _ABOVE)
-        near = (estimates <= narrow[:, np.newaxis]).ravel().nonzero()[0]
+        near = (estimates <= self._bar[position]).ravel().nonzero()[0]
         hits.add(near, estimates.ravel()[near], span)
 
     def _begin(self, estimates: Floats, position: int) -> None:
@@ -246,7 +244,14 @@ class Sieve:
 
     def _lower_limit(self, limit: Doubles) -> None:
         with self._lock:
-            self._limit = np.minimum(self._limit, limit)
+            self._set_limit(np.minimum(self._limit, limit))
+
+    def _set_limit(self, limit: Doubles) -> None:
+        """Keys above the limit are out, and so are estimates above a chunk's bar."""
+        bar = (limit + self._gap).clip(max=_HUGE).astype(np.float32)
+        # One step up, so that no row slips through the rounding of the bar.
+        self._bar = np.nextafter(bar, _ABOVE)[:, :, np.newaxis]
+        self._limit = limit
 
     def _resolved(self, hits: _Hits, before: _Catch | None) -> _Catch:
         query, chunk, slot, estimates = hits.joined()
@@ -256,23 +261,32 @@ class Sieve:
         return catch if before is None else _Catch.joined([before, catch])
 
     def _tightened(self, catch: _Catch, most: int) -> _Catch:
-        """Without what the k-th least upper value rules out, or is of a lost query; ordered."""
+        """Without what the k-th least upper value rules out, or is of a lost query."""
         catch = self._below_limit(catch)
         if self._count(catch).max() > most:
             catch = self._below_limit(self._sharpened(catch))
         with self._lock:
             self._lost |= self._count(catch) > most
-            self._limit = np.where(self._lost, -np.inf, self._limit)
-        return catch.take(~self._lost[catch.query]) if self._lost.any() else catch
+            if not self._lost.any():
+                return catch
+            self._set_limit(np.where(self._lost, -np.inf, self._limit))
+        return catch.take(~self._lost[catch.query])
 
     def _below_limit(self, catch: _Catch) -> _Catch:
-        catch = catch.ordered()
-        begin = np.searchsorted(catch.query, np.arange(len(self._lost) + 1))
-        enough = np.flatnonzero(begin[1:] - begin[:-1] >= self._task.k)
-        kth = np.full(len(self._lost), np.inf)
-        kth[enough] = catch.upper[begin[enough] + self._task.k - 1]
-        self._lower_limit(kth)
+        self._lower_limit(self._kth_upper(catch))
         return catch.take(catch.lower <= self._limit[catch.query])
+
+    def _kth_upper(self, catch: _Catch) -> Doubles:
+        """The k-th least upper value of each query, infinity for fewer than k."""
+        k, count = self._task.k, self._count(catch)
+        kth = np.full(len(count), np.inf)
+        enough = np.flatnonzero(count >= k)
+        if len(count) == 1 and len(enough):
+            kth[0] = np.partition(catch.upper, k - 1)[k - 1]
+        elif len(enough):
+            upper = catch.upper[catch.order()]
+            kth[enough] = upper[(count.cumsum() - count)[enough] + k - 1]
+        return kth
 
     def _count(self, catch: _Catch) -> Positions:
         return np.bincount(catch.query, minlength=len(self._lost))
