@@ -9,11 +9,13 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 from starlette.requests import Request
 
 from http_door import Doors, problem
 from kinlens import errors
 from kinlens.http import problems
+from kinlens.http.requests import SearchBody
 from kinlens.search import Search
 
 SCOPE: dict[str, Any] = {
@@ -116,3 +118,13 @@ def test_a_crash_is_a_problem_with_a_name_in_the_log(
     assert "my-request" in caplog.text
     assert "the secret of the crash" in caplog.text
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_many_mistakes_are_counted_rather_than_listed() -> None:
+    extras = {f"field {number}": 0 for number in range(problems.MAX_ERRORS + 1)}
+    with pytest.raises(ValidationError) as refused:
+        SearchBody.model_validate(extras)
+    document = json.loads(bytes(problems.respond(refused.value, SCOPE).body))
+    assert document["type"] == "/problems/invalid-request"
+    assert "1,001 things" in document["detail"]
+    assert "errors" not in document

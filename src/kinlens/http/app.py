@@ -132,7 +132,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _warm(app: FastAPI, context: Context) -> None:
-    """Load the matrix and run the network once, so that the first client doesn't wait for it."""
+    """Load what searches need and run the network, so that the first client doesn't wait for it."""
     try:
         await context.readers.run(_exercise, context.search)
     except Exception as error:  # /readyz tells of it for as long as the server runs
@@ -145,4 +145,7 @@ async def _warm(app: FastAPI, context: Context) -> None:
 def _exercise(service: Search) -> None:
     ramp = np.arange(64 * 64 * 3, dtype=np.uint8).reshape(64, 64, 3)
     [vector] = service.parts.encoder.encode_images([ramp])
+    # Batches are computed by another compiled network than single pictures.
+    service.parts.encoder.encode_images([ramp, ramp])
     service.search(Query((Example(vector=vector),), k=1))
+    service.fields()

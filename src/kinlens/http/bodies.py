@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from kinlens.errors import InvalidInput
-from kinlens.http.problems import MalformedRequest, UnsupportedBody
-from kinlens.http.requests import MAX_FIELDS, Filter
+from kinlens.http.problems import BodyTooLarge, MalformedRequest, UnsupportedBody
+from kinlens.http.requests import MAX_FIELDS, MAX_VALUES, Filter
 
 M = TypeVar("M", bound=BaseModel)
 JSON = "application/json"
@@ -56,7 +56,25 @@ def content_type(request: Request, allowed: Sequence[str]) -> str:
 async def read_json(request: Request, model: type[M]) -> M:
     """A JSON body; `ValidationError` says what doesn't fit."""
     content_type(request, (JSON,))
-    return model.model_validate_json(await request.body())
+    return validate(model, await request.body())
+
+
+def validate(model: type[M], text: bytes | str) -> M:
+    """A model from JSON; `ValidationError` says what doesn't fit."""
+    check_values(text)
+    return model.model_validate_json(text)
+
+
+def check_values(text: bytes | str) -> None:
+    """Refuse JSON of so many values that reading them would keep all others waiting.
+
+    Text that is quoted counts too, which only makes the bound lower.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    if sum(raw.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        raise BodyTooLarge(
+            f"JSON has at most {MAX_VALUES:,} values, and this has more; send fewer at once."
+        )
 
 
 async def read_form(request: Request, *, max_images: int, known: Sequence[str]) -> Form:
@@ -114,6 +132,7 @@ async def _text(part: UploadFile | str) -> str:
 
 def parse_json(text: str, name: str) -> Any:
     """JSON within a form field or a query parameter."""
+    check_values(text)
     try:
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:

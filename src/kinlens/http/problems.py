@@ -20,6 +20,7 @@ from starlette.types import Scope
 from kinlens import errors
 
 MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 1000
 log = logging.getLogger("kinlens.http")
 
 
@@ -231,6 +232,9 @@ def _from_http(error: HTTPException, scope: Scope) -> Response:
 
 
 def _from_body(error: ValidationError, scope: Scope) -> Response:
+    if error.error_count() > MAX_ERRORS:  # listing them all would take longer than the request
+        detail = f"{error.error_count():,} things don't fit; the API's reference says what does."
+        return document(VALIDATION, detail, scope)
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         malformed = MalformedRequest(f"The body isn't JSON: {found[0]['msg']}.")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kinlens.errors import InvalidInput
-from kinlens.http.bodies import Form, parse_names, parse_where
+from kinlens.http.bodies import Form, parse_names, parse_where, validate
 from kinlens.http.requests import CropBox, ExampleBody, ItemBody, SearchBody
 from kinlens.types import Crop, Example, NewItem, Query
 
@@ -53,7 +53,7 @@ def form_to_body(form: Form) -> SearchBody:
                 "A form has either a `query` part or the simple fields; put "
                 f"{', '.join(sorted(fields.keys() - {'query'}))} into the query."
             )
-        return SearchBody.model_validate_json(fields["query"])
+        return validate(SearchBody, fields["query"])
     if not form.images:
         raise InvalidInput("A form needs at least one `image` part, or a `query` part.")
     values: dict[str, Any] = {name: fields[name] for name in ("k", "metric") if name in fields}

@@ -20,6 +20,8 @@ MAX_VECTOR = 16_384
 MAX_WHERE_DEPTH = 16
 MAX_WHERE_SIZE = 2_000
 MAX_INTEGER = 2**63 - 1
+MAX_VALUES = 300_000
+"""Of one JSON document: above what 16 vectors of the longest kind have."""
 
 
 def check_where(where: object) -> object:

@@ -322,3 +322,21 @@ def test_other_methods(client: httpx.Client) -> None:
     response = client.get("/v1/search")
     problem(response, 405, "method-not-allowed")
     assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{" + b",".join(b'"a%d":0' % number for number in range(310_000)) + b"}",
+        b'{"where":{"a":{"$in":[' + b"0," * 310_000 + b"0]}}}",
+    ],
+)
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(
+    client: httpx.Client, body: bytes
+) -> None:
+    json_body = client.post(
+        "/v1/search", content=body, headers={"Content-Type": "application/json"}
+    )
+    problem(json_body, 413, "body-too-large")
+    part = client.post("/v1/search", files={"query": (None, body)})
+    problem(part, 413, "body-too-large")

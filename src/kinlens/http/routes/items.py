@@ -17,11 +17,13 @@ from kinlens.http.auth import READ, WRITE
 from kinlens.http.bodies import (
     JSON,
     MULTIPART,
+    check_values,
     content_type,
     parse_names,
     parse_where,
     read_form,
     read_json,
+    validate,
 )
 from kinlens.http.context import Context, context_of
 from kinlens.http.openapi import problems, request_body
@@ -67,6 +69,7 @@ async def add_items(request: Request) -> Response:
         form = await read_form(request, max_images=MAX_ITEMS, known=("items",))
         if "items" not in form.fields:
             raise InvalidInput("A form needs an `items` part: a JSON list of the items.")
+        check_values(form.fields["items"])
         listed = _ITEMS.validate_json(form.fields["items"], strict=True)
         items, uploads = ItemsBody(items=listed).items, form.images
     new = [to_item(entry.id, entry, uploads) for entry in items]
@@ -93,7 +96,7 @@ async def put_item(request: Request, item_id: ItemId) -> Response:
     else:
         form = await read_form(request, max_images=1, known=("metadata",))
         metadata = form.fields.get("metadata", "{}").encode()
-        body = ItemBody.model_validate_json(b'{"metadata":' + metadata + b"}")
+        body = validate(ItemBody, b'{"metadata":' + metadata + b"}")
         body.upload, uploads = (0 if form.images else None), form.images
     context = context_of(request)
     existed = await find(item_id, context)
