@@ -92,9 +92,18 @@ class GuardedPool:
         if self._closed.is_set():
             raise KinlensError("The picture loader is closed; open a new one.")
         if worker is None:
-            worker = Worker(self._decoder, self._memory)
+            worker = self._new()
             self._alive.add(worker)
         return worker
+
+    def _new(self) -> Worker:
+        try:
+            return Worker(self._decoder, self._memory)
+        except OSError as error:
+            raise KinlensError(
+                f"No process can be started to decode pictures ({error.strerror}); free memory, or "
+                "raise this user's limits on processes and open files."
+            ) from error
 
     def _drop(self, worker: Worker) -> None:
         worker.end()

@@ -33,7 +33,10 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
             if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"{Path(path)} isn't a regular file; name a picture file.")
             check_bytes(status.st_size, limits)
-            data = file.read(limits.max_bytes + 1)
+            # Asking for the limit at once would make a buffer of that size for every picture.
+            data = file.read(status.st_size + 1)
+            if len(data) > status.st_size:  # it grew meanwhile
+                data += file.read(limits.max_bytes + 1 - len(data))
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"The file {os.fspath(path)!r} can't be read: {reason}.") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from kinlens.config import usable_cores
@@ -17,6 +19,9 @@ from kinlens.types import Crop, Pixels
 
 MAX_WORK = 200_000_000
 """Pixels times scans that a JPEG may cost in this process; beyond it, a killable one decodes."""
+
+LARGE = 24_000_000
+"""Bytes that decoding a JPEG in this process may take for any number of threads at once."""
 
 _BASE_MEMORY = 600_000_000
 _MEMORY_PER_PIXEL = 24
@@ -55,7 +60,7 @@ class PictureLoader:
     Parameters
     ----------
     limits : on bytes, pixels and the time of a guarded decoder
-    workers : guarded processes at most; None for one a core
+    workers : guarded processes at most, and large JPEGs decoded at once; None for one a core
     decoder : "module:function" that they run
     """
 
@@ -64,7 +69,10 @@ class PictureLoader:
     ) -> None:
         self._limits = limits
         memory = _BASE_MEMORY + _MEMORY_PER_PIXEL * limits.max_pixels
-        self._pool = GuardedPool(workers or usable_cores(), memory, decoder)
+        workers = workers or usable_cores()
+        self._pool = GuardedPool(workers, memory, decoder)
+        # Without it, each of a server's many threads could hold a picture of 50 megapixels.
+        self._room_for_large = threading.BoundedSemaphore(workers)
 
     def load(
         self, data: bytes, *, min_side: int | None = None, crop: Crop | None = None
@@ -122,7 +130,9 @@ class PictureLoader:
         if is_turned(header.orientation):
             width, height = height, width
         factor = shrink_factor(width, height, min_side, crop)
-        pixels = upright(jpeg.decode(data, header, factor), header.orientation, crop)
+        large = _cost(header, factor) > LARGE
+        with self._room_for_large if large else nullcontext():
+            pixels = upright(jpeg.decode(data, header, factor), header.orientation, crop)
         return Picture(pixels, width, height, "jpeg")
 
     def _guarded(self, kind: str, data: bytes, min_side: int | None, crop: Crop | None) -> Picture:
@@ -130,3 +140,10 @@ class PictureLoader:
         request = Request(kind, limits.max_pixels, limits.timeout, min_side, crop)
         found = self._pool.decode(request, data)
         return Picture(found.pixels, found.width, found.height, kind)
+
+
+def _cost(header: jpeg.JpegHeader, factor: int) -> int:
+    """Bytes that decoding a JPEG takes: its pixels, and before those the coefficients of scans."""
+    area = header.width * header.height
+    coefficients = 6 * area if header.scans > 1 else 0
+    return 3 * area // factor**2 + coefficients

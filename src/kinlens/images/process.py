@@ -58,6 +58,8 @@ class Worker:
             stderr=subprocess.DEVNULL,
             bufsize=0,
             env=_environment(),
+            # In a group of its own, so that Ctrl-C ends none of them while it is still starting.
+            process_group=0 if os.name == "posix" else None,
         )
         self._in = cast("Stream", self._process.stdin)
         self._out = cast("Stream", self._process.stdout)
@@ -107,7 +109,7 @@ class Worker:
         except (WorkerDied, BrokenPicture) as error:
             raise KinlensError(
                 f"The process that decodes pictures can't start ({error}); check that "
-                f"`{sys.executable} -c 'import kinlens.images.slow'` works."
+                "`python -c 'import kinlens.images.slow'` works."
             ) from None
         self._started = True
 

@@ -14,11 +14,13 @@ _COLORANTS = {
 _CURVES = (b"rTRC", b"gTRC", b"bTRC")
 _PROBES = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 _MAX_TAGS = 100
+_LARGEST_SRGB = 65_536
+"""Bytes; the largest in use has 61 kB. What is larger would also fill the cache below."""
 
 
 def needs_conversion(profile: bytes) -> bool:
     """Whether a picture with this profile (b"" for none) isn't sRGB already."""
-    return bool(profile) and not is_srgb(profile)
+    return bool(profile) and (len(profile) > _LARGEST_SRGB or not is_srgb(profile))
 
 
 @lru_cache(maxsize=64)

@@ -27,6 +27,9 @@ _PILLOW_NAMES = {
     "heic": "HEIF",
     "avif": "AVIF",
 }
+LARGEST_KEPT = 1_000_000
+"""Bytes of a color profile whose transform is kept for the next picture."""
+
 _ORIENTATION, _PHOTOMETRIC = 0x0112, 262
 _ALPHA_MODES = {"RGBA": "RGB", "LA": "L"}
 
@@ -190,7 +193,8 @@ def _to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     if image.mode == "LAB":
         return _lab_to_srgb(image)
     if needs_conversion(profile):
-        transform = _transform(profile, image.mode)
+        known = _transform if len(profile) <= LARGEST_KEPT else _transform.__wrapped__
+        transform = known(profile, image.mode)
         if transform is not None:
             return transform.apply(image)
     return image.convert("RGB")
