@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import kinlens
 from kinlens.config import Settings
+from kinlens.http.answers import AnswerBody
+from kinlens.http.serve import Server
+from kinlens.sample import build_sample
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -25,7 +38,7 @@ def generator() -> ModuleType:
 
 @pytest.mark.parametrize("page", ["cli.md", "settings.md"])
 def test_generated_pages_are_current(generator: ModuleType, page: str) -> None:
-    written = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    written = (DOCS / page).read_text(encoding="utf-8")
     assert generator.PAGES[page]() == written, "run python docs/generate.py"
 
 
@@ -33,3 +46,73 @@ def test_every_setting_is_described(generator: ModuleType) -> None:
     page = generator.settings_page()
     for name in Settings.__dataclass_fields__:
         assert f"| `{name}` |" in page
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name
+)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        place = page.parent / target if target else page
+        assert place.exists(), f"{page.name} links {target}"
+        if anchor:
+            assert anchor.removeprefix("#") in anchors(place), f"{page.name} links {anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
+
+
+def test_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = doctest.testfile(
+        str(DOCS / "python.md"),
+        module_relative=False,
+        optionflags=doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL,
+        encoding="utf-8",
+    )
+    assert found.attempted > 20
+    assert found.failed == 0
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
+def test_the_http_page(tmp_path: Path) -> None:
+    table = build_sample(tmp_path / "shop", 24)
+    examples = re.findall(r"```sh\n(.*?)```", (DOCS / "http.md").read_text(encoding="utf-8"), re.S)
+    with kinlens.open_search(tmp_path / "data") as search:
+        kinlens.index(search, table)
+        with Server(search, Settings(data=tmp_path / "data", port=0)) as server:
+            answers = [run(example, server.url, table.parent) for example in examples]
+        assert search.count() == 24
+    form, mixed, uploads, similar, one, many, lists, _, sample = answers
+    assert [len(found[0]["hits"]) for found in (form, mixed, uploads, similar)] == [3, 3, 3, 1]
+    assert set(form[0]) == set(AnswerBody.model_fields)
+    assert form[0]["hits"][0]["id"] == "mug-0002"
+    assert [item["metadata"] for item in one] == [
+        {"color": "red", "price": 9.5}, {"color": "blue"}, {"color": "blue"},
+    ]  # fmt: skip
+    assert [result["state"] for result in many[0]["results"]] == ["indexed", "failed"]
+    assert many[1] == {"deleted": ["a"]}
+    assert len(lists[0]["items"]) == 2
+    assert lists[3]["items"] == 24
+    assert sample[0]["images"][0].startswith(server.url)
+
+
+def run(example: str, url: str, folder: Path) -> list[dict[str, object]]:
+    """The JSON documents that an example prints; every request of it has to succeed."""
+    keyfile = folder / "key"
+    script = (
+        "set -eu\n"
+        'curl() { command curl -sS --fail-with-body "$@"; echo; }\n'
+        f'kinlens() {{ {sys.executable} -c "from kinlens.cli import main; main()" "$@"; }}\n'
+        f'KEY=$(cat "{keyfile}" 2>/dev/null || true)\n'
+        f'{example.replace("http://127.0.0.1:7700", url)}\necho "$KEY" > "{keyfile}"\n'
+    )
+    environ = {**os.environ, "KINLENS_DATA": str(folder.parent / "data"), "NO_PROXY": "*"}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines() if line.strip()]
