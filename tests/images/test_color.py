@@ -169,6 +169,12 @@ def test_ycck_jpeg(loader: PictureLoader) -> None:
     assert np.abs(values(loader, bytes(data)) - pixels_of(expected)).max() <= 4
 
 
+def test_a_huge_profile_is_not_kept() -> None:
+    before = is_srgb.cache_info().misses
+    assert needs_conversion(bytes(1_000_000))
+    assert is_srgb.cache_info().misses == before
+
+
 def test_srgb_is_known_by_its_numbers() -> None:
     assert is_srgb(SRGB)
     assert not needs_conversion(SRGB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
@@ -123,6 +124,25 @@ def test_a_decoder_that_cannot_start_is_not_the_pictures_fault() -> None:
     ):
         loader.load(picture())
     assert type(caught.value) is KinlensError
+
+
+def test_a_process_that_the_system_refuses_is_not_the_pictures_fault(monkeypatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with PictureLoader() as loader:
+        monkeypatch.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(KinlensError, match="limits on processes"):
+            loader.load(encoded_scene("PNG"))
+        monkeypatch.undo()
+        assert loader.load(encoded_scene("PNG")).format == "png"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups are POSIX's")
+def test_ctrl_c_in_a_terminal_reaches_no_decoder(bad: PictureLoader) -> None:
+    bad.load(encoded_scene("PNG"))
+    [process] = bad.processes()
+    assert os.getpgid(process) != os.getpgid(0)
 
 
 def test_many_threads_share_few_processes() -> None:

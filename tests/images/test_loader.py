@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from images.samples import FORMATS, encoded, encoded_scene, noise, pixels_of, scene
-from kinlens.images import PictureLoader, sniff
+from kinlens.images import PictureLoader, jpeg, sniff
+from kinlens.images import loader as loader_module
 from kinlens.images.geometry import crop_box, shrink_factor, upright
 from kinlens.types import Crop
 
@@ -167,6 +172,32 @@ def test_turning_is_what_pillow_does() -> None:
         image.getexif()[0x0112] = orientation
         expected = np.asarray(ImageOps.exif_transpose(image))
         assert np.array_equal(upright(pixels, orientation, None), expected)
+
+
+def test_large_jpegs_are_decoded_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, lock, now, most = jpeg.decode, threading.Lock(), 0, 0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        try:
+            time.sleep(0.01)
+            return real(*arguments)
+        finally:
+            with lock:
+                now -= 1
+
+    monkeypatch.setattr(jpeg, "decode", counted)
+    data = encoded_scene("JPEG")
+    with PictureLoader(workers=2) as loader, ThreadPoolExecutor(8) as pool:
+        list(pool.map(loader.load, [data] * 16))
+        assert most > 2
+        most = 0
+        monkeypatch.setattr(loader_module, "LARGE", 100)
+        list(pool.map(loader.load, [data] * 16))
+        assert most == 2
 
 
 def test_one_pixel(loader: PictureLoader) -> None:
