@@ -34,6 +34,28 @@ def test_the_catalog_remembers_its_encoder_by_path(tmp_path, encoder, make_pictu
     assert encoder_for(Settings(data=tmp_path)).identity.name == "tiny0"
 
 
+def test_a_model_is_remembered_by_name_though_a_file_is_called_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("kinlens-mini").write_text("something else")
+    for _ in range(2):
+        with open_search(tmp_path / "data", "kinlens-mini") as search:
+            assert search.encoder.name == "kinlens-mini"
+    with open_search(tmp_path / "data") as search:
+        assert search.encoder.name == "kinlens-mini"
+
+
+def test_a_note_that_a_crash_left_empty_is_done_without(tmp_path):
+    open_search(tmp_path / "data", "kinlens-mini").close()
+    (tmp_path / "data" / "encoder").write_text("")
+    open_search(tmp_path / "data").close()
+
+
+@pytest.mark.parametrize("host", ["no host!", "https://pictures.internal", "pictures.internal:80"])
+def test_a_host_to_allow_that_is_none_is_a_mistake_in_the_settings(tmp_path, encoder, host):
+    with pytest.raises(ConfigError, match="fetch_allowed_hosts"):
+        open_search(tmp_path / "data", encoder, fetch_allowed_hosts=(host,))
+
+
 def test_another_encoder_is_an_error_that_names_both_and_the_way_out(tmp_path, folder, encoder):
     open_search(tmp_path, encoder).close()
     other = write_tiny(folder, seed=1)

@@ -12,10 +12,10 @@ from kinlens.adding import Parts
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
-from kinlens.encoders import open_encoder
+from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
 from kinlens.encoders.network import NetworkEncoder
-from kinlens.errors import CatalogError
+from kinlens.errors import CatalogError, ConfigError, FetchError
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
 from kinlens.ingest import ProgressCallback, Report
@@ -164,7 +164,10 @@ def _settings(
 
 
 def _remember(data: Path, encoder: str) -> None:
-    name = str(Path(encoder).resolve()) if Path(encoder).exists() else encoder
+    path = Path(encoder).expanduser()
+    # As `open_encoder` has it, a known name comes before a file that happens to be called so.
+    known = encoder in {model.name for model in list_models()}
+    name = str(path.resolve()) if path.exists() and not known else encoder
     if _remembered(data) == name:
         return
     draft = data / f"{ENCODER_FILE}.{os.getpid()}"
@@ -178,8 +181,8 @@ def _remember(data: Path, encoder: str) -> None:
 def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
     file = data / ENCODER_FILE
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
+    if file.is_file() and (name := file.read_text(encoding="utf-8")):
+        return name
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
 
@@ -194,12 +197,7 @@ def _parts(
     opened.callback(thumbnails.close)
     loader = PictureLoader(limits, workers=settings.worker_threads)
     opened.callback(loader.close)
-    fetcher = Fetcher(
-        timeout=settings.fetch_timeout,
-        redirects=settings.fetch_redirects,
-        max_bytes=settings.max_bytes,
-        allowed_hosts=settings.fetch_allowed_hosts,
-    )
+    fetcher = _fetcher(settings)
     opened.callback(fetcher.close)
     return Parts(
         catalog=catalog,
@@ -211,3 +209,18 @@ def _parts(
         thumbnails=thumbnails,
         limits=limits,
     )
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    try:
+        return Fetcher(
+            timeout=settings.fetch_timeout,
+            redirects=settings.fetch_redirects,
+            max_bytes=settings.max_bytes,
+            allowed_hosts=settings.fetch_allowed_hosts,
+        )
+    except FetchError as error:
+        raise ConfigError(
+            "fetch_allowed_hosts needs host names, such as pictures.internal, without scheme or "
+            f"port: {error}"
+        ) from error

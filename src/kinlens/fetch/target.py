@@ -88,8 +88,13 @@ def parse(url: str) -> Target:
 
 
 def normal_host(host: str) -> str:
-    """A host name as `Target.host` writes it."""
-    return _ascii(host.strip().strip("[]"))
+    """A host name as `Target.host` writes it; `FetchError` for what no URL's host can be."""
+    name = _ascii(host.strip().strip("[]"))
+    if name.count(":") == 1:
+        raise FetchError(
+            f"{_shortened(repr(host))} has a port; a host is allowed on all its ports."
+        )
+    return name
 
 
 def _ascii(host: str) -> str:
