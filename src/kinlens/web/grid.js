@@ -134,15 +134,9 @@ export class Grid {
    * @param {HTMLImageElement} image
    */
   #buttons(item, image) {
-    const title = this.captions.title(item);
     /** @param {string} name @param {string} label @param {string} symbol @param {() => void} act @param {Node[]} more */
     const button = (name, label, symbol, act, ...more) =>
-      el(
-        'button',
-        { class: name, type: 'button', tabindex: '-1', title: label, 'aria-label': `${label}: ${title}`, onclick: act },
-        icon(symbol),
-        ...more,
-      );
+      el('button', { class: name, type: 'button', tabindex: '-1', title: label, onclick: act }, icon(symbol), ...more);
     return el(
       'div',
       { class: 'actions' },
@@ -172,6 +166,7 @@ export class Grid {
     const link = tile.querySelector('a');
     link?.setAttribute('aria-label', label.filter(Boolean).join(', '));
     link?.setAttribute('href', this.actions.address(item));
+    for (const button of tile.querySelectorAll('button')) button.setAttribute('aria-label', `${button.title}: ${title}`);
   }
 
   /** The item as last shown, with its newest score. @param {Item} item */

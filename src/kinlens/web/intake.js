@@ -102,18 +102,22 @@ export class Intake {
       if (document.querySelector('dialog[open]')) return;
       event.preventDefault();
       clearTimeout(hide);
-      // dragleave fires at every border inside the page; silence is the only sure sign of leaving.
-      hide = setTimeout(() => overlay.classList.remove('open'), 180);
+      // Not every browser says when a drag ends outside; while one goes on, this event repeats.
+      hide = setTimeout(() => overlay.classList.remove('open'), 600);
       overlay.classList.toggle('asking', this.actions.asking());
       overlay.classList.add('open');
       const zone = zoneAt(event);
       for (const other of overlay.querySelectorAll('.zone')) other.classList.toggle('over', other === zone);
     });
+    addEventListener('dragleave', (event) => {
+      if (!event.relatedTarget) overlay.classList.remove('open');
+    });
     addEventListener('drop', (event) => {
       event.preventDefault();
+      const mode = modeOf(zoneAt(event));
       overlay.classList.remove('open');
       if (document.querySelector('dialog[open]') || !event.dataTransfer) return;
-      this.#drop(event.dataTransfer, modeOf(zoneAt(event)));
+      this.#drop(event.dataTransfer, mode);
     });
   }
 

@@ -27,8 +27,9 @@ history.scrollRestoration = 'manual';
 
 const store = new Store();
 const captions = new Captions();
-/** The catalog's size when its fields were last asked for. */
-let learned = -1;
+/** Whether the fields are known, and how large the catalog was then. */
+let learned = false;
+let learnedAt = -1;
 
 /** @param {Item} item */
 const address = (item) => toAddress({ ...store.state, item: item.id });
@@ -125,8 +126,8 @@ function take(examples, mode) {
   const all = [...old, ...added];
   if (all.length > MAX_EXAMPLES) refuse(`A search takes at most ${MAX_EXAMPLES} pictures; the others were left out.`);
   const state = { ...store.state, item: null, examples: all.slice(0, MAX_EXAMPLES) };
-  if (mode === 'new') scrollTo(0, 0);
   store.step(state);
+  if (mode === 'new') scrollTo(0, 0);
 }
 
 /**
@@ -197,23 +198,24 @@ function askKey(text) {
  */
 async function answered(total, answer) {
   if (answer) byId('encoder').textContent = `${answer.encoder.name} · ${answer.encoder.dim} dimensions`;
-  if (learned < 0 || (!filtered(store.state).length && learned !== total)) await learn(total);
+  await learning;
+  const grown = !filtered(store.state).length && learnedAt >= 0 && learnedAt !== total;
+  if (!learned || grown) await learn();
+  if (!filtered(store.state).length) learnedAt = total;
   document.title = answer ? 'Look-alikes · Kinlens' : 'Kinlens';
   await counts.update(store.state, total);
 }
 
 /** A search that fails leaves the filters as they are; an address that fails at once has none yet. */
 async function failed() {
-  if (learned >= 0) return;
-  await learn(0);
-  if (learned >= 0) await counts.update(store.state, 0);
+  await learning;
+  if (learned) await counts.update(store.state, 0);
 }
 
-/** @param {number} total */
-async function learn(total) {
+async function learn() {
   const fields = await listFields().catch(() => null);
   if (!fields) return; // asked again with the next answer; the grid tells what is wrong
-  learned = total;
+  learned = true;
   captions.learn(fields);
   facets.learn(fields);
   facets.show(store.state);
@@ -270,6 +272,7 @@ for (const id of ['add-menu', 'view-menu']) {
   byId(id).addEventListener('toggle', () => placeUnder(byId(id), button));
 }
 
+const learning = learn();
 query.show(store.state);
 options.show(store.state);
 showFilters(store.state, 'travel');

@@ -64,11 +64,11 @@ export class Results {
     this.grid = grid;
     this.actions = actions;
     more.addEventListener('click', () => this.#more());
-    const watcher = new IntersectionObserver(
+    this.watcher = new IntersectionObserver(
       ([entry]) => entry?.isIntersecting && this.#shown?.next && this.#more(),
       { rootMargin: '800px' },
     );
-    watcher.observe(more);
+    this.watcher.observe(more);
     addEventListener('online', () => this.again());
   }
 
@@ -217,6 +217,9 @@ export class Results {
   #showMore({ items, total, next, answer }, state) {
     const canGrow = Boolean(answer) && items.length >= state.k && items.length < total && state.k < MAX_K;
     this.more.hidden = !(next || canGrow);
+    // It tells of changes only: a button that is still near after a page came is told again.
+    this.watcher.unobserve(this.more);
+    this.watcher.observe(this.more);
   }
 
   async #more() {
