@@ -189,6 +189,7 @@ def card(checkpoint: dict[str, Any], version: str, metrics: dict[str, float]) ->
         "plan": checkpoint["plan"],
         "network": checkpoint["shape"],
     }
+    training["note"] = template.pop("training_note")
     return {"version": version, **template, "metrics": metrics, "training": training}
 
 

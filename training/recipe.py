@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from kinlens.preprocess import Recipe
 
-RECIPE = Recipe(size=128, resize="stretch", mean=(127.5, 127.5, 127.5), std=(63.75, 63.75, 63.75))
+RECIPE = Recipe(size=96, resize="stretch", mean=(127.5, 127.5, 127.5), std=(63.75, 63.75, 63.75))

@@ -24,7 +24,7 @@ from kinlens.preprocess import Recipe
 from kinlens.types import Pixels
 
 VIEW_SIZE = 144
-"""Side of a stored view; training cuts its inputs of 128 and below out of it."""
+"""Side of a stored view; training cuts its inputs, smaller, out of it."""
 
 VIEWS = {"clothing": 10, "objects": 5, "tiny": 3}
 TEACHER_SIZES = {"clothing": 224, "objects": 224, "tiny": 160}
