@@ -14,7 +14,7 @@ from typing import Any
 
 _LAUNCHER = """
 import json, os, resource, signal, sys
-import openvino
+import kinlens.encoders.openvino
 from kinlens.ingest import index
 from kinlens.ingest.report import Pace
 from kinlens.errors import KinlensError

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from encoders import networks
 from kinlens.encoders.network import Network
+from kinlens.encoders.quiet import without_telemetry
 from kinlens.preprocess import Recipe
 from tiny_encoder import tiny_onnx
 
-ov = pytest.importorskip("openvino")
+with without_telemetry():
+    ov = pytest.importorskip("openvino")
 
-from kinlens.encoders.openvino import open_session  # noqa: E402
+from kinlens.encoders.openvino import open_session
 
 RECIPE = Recipe(32, "stretch", (128, 128, 128), (64, 64, 64))
 
@@ -38,3 +42,12 @@ def test_threads_are_limited(tmp_path: Path) -> None:
     session(RECIPE.prepare(networks.pictures(4)))
     assert session._streams is not None
     assert session._streams.count == 1
+
+
+def test_nothing_is_sent_to_the_maker_of_openvino() -> None:
+    program = (
+        "import sys, kinlens.encoders.openvino\n"
+        "sent = [name for name in sys.modules if name.startswith('openvino_telemetry')]\n"
+        "assert 'openvino' in sys.modules and not sent, sent"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -15,10 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
-import openvino as ov
 
 from kinlens.encoders.network import Batch, Network
+from kinlens.encoders.quiet import without_telemetry
 from kinlens.errors import BundleError, EncoderError
+
+with without_telemetry():
+    import openvino as ov
 
 PIECE = 8
 """Pictures a stream computes at once, at most; many more push each other out of the cache."""
