@@ -16,12 +16,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kinlens.errors import KinlensError
-from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
 
 if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
+    from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
     from kinlens.wiring import open_search, reencode
 
 __version__ = "0.1.0"
@@ -46,7 +46,15 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Answer": "kinlens.types",
+    "Crop": "kinlens.types",
+    "Example": "kinlens.types",
+    "Hit": "kinlens.types",
+    "Item": "kinlens.types",
+    "NewItem": "kinlens.types",
+    "Outcome": "kinlens.types",
     "Progress": "kinlens.ingest",
+    "Query": "kinlens.types",
     "Report": "kinlens.ingest",
     "Search": "kinlens.search",
     "SourceOptions": "kinlens.sources",

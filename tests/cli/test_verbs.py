@@ -57,6 +57,21 @@ def run_process(*arguments: str, cwd: Path | None = None) -> subprocess.Complete
     )
 
 
+def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
+    program = """
+import os, signal, sys
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == "kinlens.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupts())
+from kinlens.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (130, b"")
+
+
 def test_index_again_finds_nothing_new(shop: Path, copy: Path) -> None:
     report = run_json("index", str(shop), "--data", str(copy))
     assert (report["indexed"], report["unchanged"], report["failed"]) == (0, COUNT, 0)

@@ -1,0 +1,19 @@
+"""The `kinlens` script, also as `python -m kinlens`."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C while it is still being imported is no traceback either."""
+    try:
+        from kinlens.cli import main as run  # noqa: PLC0415
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
