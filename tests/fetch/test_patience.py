@@ -19,14 +19,14 @@ def test_a_slow_resolver_is_given_up() -> None:
     release = threading.Event()
 
     def slow(host: str, port: int) -> list[str]:
-        release.wait(10)
+        release.wait(30)
         return ["127.0.0.1"]
 
     started = time.monotonic()
     with fetcher(resolver=slow, timeout=0.2) as get, pytest.raises(FetchError, match=r"0\.2 s"):
         get.fetch("http://localhost/")
+    assert time.monotonic() - started < 15
     release.set()
-    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(

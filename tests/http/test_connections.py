@@ -49,12 +49,12 @@ def test_a_head_that_trickles_after_an_answer(door: Door, monkeypatch: pytest.Mo
         began = time.monotonic()
         connection.sendall(b"GET /healthz HTTP/1.1\r\n")
         try:
-            while time.monotonic() - began < 5:
+            while time.monotonic() - began < 20:
                 connection.sendall(b"X: y\r\n")
                 time.sleep(0.05)
         except OSError:
             pass
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15
 
 
 def test_a_head_without_end(door: Door) -> None:
@@ -79,18 +79,18 @@ def test_a_head_too_large_is_told(door: Door) -> None:
 def test_requests_one_after_the_other_are_not_cut(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.5)
     with connect(door) as connection:
         for _ in range(4):
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-            time.sleep(0.15)
+            time.sleep(0.5)
 
 
 def test_a_body_slower_than_the_head_may_be_is_read(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.0)
     head = (
         b"POST /v1/facets HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
         b"Content-Length: 21\r\nConnection: close\r\n\r\n"
@@ -98,7 +98,7 @@ def test_a_body_slower_than_the_head_may_be_is_read(
     with connect(door) as connection:
         connection.sendall(head)
         for part in (b'{"fields"', b': ["color"', b"]}"):
-            time.sleep(0.15)
+            time.sleep(0.4)
             connection.sendall(part)
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 200 ")

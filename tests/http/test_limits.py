@@ -159,7 +159,7 @@ def test_a_body_that_trickles_ends_too(small: Door, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(limits, "DURATION", 0.5)
 
     def trickle() -> Iterator[bytes]:
-        for _ in range(100):
+        for _ in range(400):
             time.sleep(0.05)
             yield b" "
 
@@ -171,7 +171,7 @@ def test_a_body_that_trickles_ends_too(small: Door, monkeypatch: pytest.MonkeyPa
         problem(response, 408, "body-too-slow")
     except httpx.TransportError:
         pass  # the connection closed while the client was still sending
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 15
 
 
 def test_bodies_held_at_once_are_bounded() -> None:

@@ -111,7 +111,7 @@ def test_a_signal_ends_the_server_not_the_program(tmp_path: Path, number: int) -
     url = process.stdout.readline().strip()
     assert httpx.get(f"{url}/healthz").status_code == 200
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert (process.returncode, out, err) == (0, "closed\n", "")
 
 

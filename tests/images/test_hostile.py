@@ -34,11 +34,12 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_bombs_name_the_limit(loader: PictureLoader, bomb: str) -> None:
     data = BOMBS[bomb]()
+    loader.load(encoded_scene("png"))  # its process has started
     started = time.monotonic()
     words = r"50,000,000 pixels \(max_pixels\); this one has 50,000 x 50,000 = 2,500,000,000"
     with pytest.raises(PictureTooLarge, match=words):
         loader.load(data)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_the_limits_are_exact() -> None:
@@ -147,7 +148,7 @@ def test_a_jpeg_of_endless_segments(loader: PictureLoader) -> None:
     started = time.monotonic()
     with pytest.raises(BrokenPicture, match="segments"):
         loader.load(stuffed)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 MEASURE = """
