@@ -35,6 +35,11 @@ export class Captions {
     return [...this.#fields.values()].filter((field) => field.name !== this.#title);
   }
 
+  /** @returns {string | null} the field that titles are taken from */
+  get titled() {
+    return this.#title;
+  }
+
   /** @returns {string[]} the fields shown under each picture */
   get shown() {
     const stored = choices.get(STORAGE);

@@ -85,6 +85,7 @@ export class Detail {
   /** @param {Item} item */
   #fill(item) {
     const image = picture(item, 'image_url', { alt: this.captions.title(item) });
+    image.style.setProperty('--ratio', String(item.width / item.height || 1));
     const kin = el('div', { class: 'kin', hidden: true });
     this.dialog.setAttribute('aria-label', this.captions.title(item));
     this.dialog.replaceChildren(
@@ -154,7 +155,9 @@ export class Detail {
 
   /** @param {Item} item */
   #metadata(item) {
-    const rows = Object.entries(item.metadata).filter(([, value]) => value !== null && value !== '');
+    const rows = Object.entries(item.metadata).filter(
+      ([name, value]) => name !== this.captions.titled && value !== null && value !== '',
+    );
     return el(
       'dl',
       {},

@@ -130,12 +130,17 @@ function take(examples, mode) {
   if (mode === 'new') scrollTo(0, 0);
 }
 
+/** A picture travels with the tile it stands on. @param {Element | null} picture */
+function frameOf(picture) {
+  return picture?.parentElement ?? null;
+}
+
 /**
  * @param {Item} item
  * @param {Element | null} picture
  */
 function moreLike(item, picture) {
-  fly(picture, () => query.picture, () => {
+  fly(frameOf(picture), () => query.stage, () => {
     take([example('id', item.id)], 'new');
     announce(`Looking for more like ${captions.title(item)}`);
   });
@@ -157,7 +162,7 @@ function addItem(item, weight, picture) {
     refuse('Choose something to be like first; then say what it should be less like.');
     return;
   }
-  fly(picture, () => query.picture, () => take([example('id', item.id)], mode));
+  fly(frameOf(picture), () => query.stage, () => take([example('id', item.id)], mode));
 }
 
 /**
@@ -165,7 +170,7 @@ function addItem(item, weight, picture) {
  * @param {Element | null} picture
  */
 function openDetail(id, picture) {
-  fly(picture, () => detail.picture, () => store.step({ ...store.state, item: id }, { detail: true }));
+  fly(frameOf(picture), () => frameOf(detail.picture), () => store.step({ ...store.state, item: id }, { detail: true }));
 }
 
 function closeDetail() {

@@ -54,11 +54,6 @@ export class QueryPanel {
     this.#showTuning();
   }
 
-  /** @returns {Element | null} the large query picture */
-  get picture() {
-    return this.stage.querySelector('img');
-  }
-
   /** @param {Partial<Example>} change of the selected example */
   #adjust(change) {
     this.actions.adjust(this.#changed(change));

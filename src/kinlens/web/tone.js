@@ -4,7 +4,7 @@
  */
 
 const SIDE = 12;
-const NEAR_WHITE = 234;
+const NEAR_WHITE = 242;
 const SHARE = 0.55;
 
 /** @type {CanvasRenderingContext2D | null | undefined} */
