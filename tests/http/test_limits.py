@@ -234,3 +234,19 @@ def test_too_much_in_flight(
     for response in refused:
         problem(response, 503, "overloaded")
         assert response.headers["retry-after"] == "1"
+
+
+def test_urls_of_slow_servers_leave_other_searches_free(doors: Doors, stocked: Search) -> None:
+    slow = threading.Event()
+    door = doors(stocked, max_in_flight=4)
+    stocked.parts.fetcher.fetch = lambda _: slow.wait(30) and b""  # type: ignore[method-assign]
+    by_url = {"examples": [{"url": "http://pictures.example/a.jpg"}]}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(door.client.post, "/v1/search", json=by_url)
+        while not door.server.app.state.kinlens.fetchers.in_flight:
+            time.sleep(0.01)
+        problem(door.client.post("/v1/search", json=by_url), 503, "overloaded")
+        by_id = {"examples": [{"id": item_id(1)}]}
+        assert door.client.post("/v1/search", json=by_id).status_code == 200
+        slow.set()
+        problem(first.result(), 422, "broken-picture")

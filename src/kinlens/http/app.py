@@ -33,6 +33,7 @@ log = logging.getLogger("kinlens.http")
 
 READERS = 64
 WRITERS = 8
+FETCHERS = 32
 BODIES_AT_ONCE = 8
 DESCRIPTION = """Find the look-alikes of a picture in a catalog of pictures.
 
@@ -77,10 +78,11 @@ def create_app(service: Search, settings: Settings, keys: KeyStore) -> FastAPI:
 def _context(service: Search, settings: Settings, keys: KeyStore) -> Context:
     readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
     writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
+    fetchers = Workers("fetch", FETCHERS, max(1, settings.max_in_flight // 4))
     metrics = Metrics(
         items=lambda: service.stats().items,
         matrix_bytes=lambda: service.stats().matrix_bytes,
-        in_flight=lambda: readers.in_flight + writers.in_flight,
+        in_flight=lambda: readers.in_flight + writers.in_flight + fetchers.in_flight,
     )
     return Context(
         search=service,
@@ -92,6 +94,7 @@ def _context(service: Search, settings: Settings, keys: KeyStore) -> Context:
         metrics=metrics,
         readers=readers,
         writers=writers,
+        fetchers=fetchers,
     )
 
 
@@ -127,8 +130,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming = asyncio.create_task(_warm(app, context))
     yield
     await warming
-    await asyncio.to_thread(context.readers.close)
-    await asyncio.to_thread(context.writers.close)
+    for workers in (context.readers, context.writers, context.fetchers):
+        await asyncio.to_thread(workers.close)
 
 
 async def _warm(app: FastAPI, context: Context) -> None:

@@ -14,6 +14,7 @@ from kinlens.http.limits import RateLimits
 from kinlens.http.metrics import Metrics
 from kinlens.http.signing import UrlSigner
 from kinlens.http.workers import Workers
+from kinlens.types import Query
 
 if TYPE_CHECKING:
     from kinlens.search import Search
@@ -32,8 +33,9 @@ class Context:
     limits : how often
     signer : of picture URLs
     metrics : what is counted
-    readers, writers : the threads for calls that read and that change the catalog; a flood of
-        writes leaves the readers free
+    readers, writers, fetchers : the threads for calls that read the catalog, that change it, and
+        that search by a URL; a flood of writes, or of URLs whose servers are slow, leaves the
+        readers free
     """
 
     search: Search
@@ -45,6 +47,12 @@ class Context:
     metrics: Metrics
     readers: Workers
     writers: Workers
+    fetchers: Workers
+
+    def searchers(self, query: Query) -> Workers:
+        """The threads in which to search."""
+        fetches = any(example.url is not None for example in query.examples)
+        return self.fetchers if fetches else self.readers
 
 
 def context_of(request: Request) -> Context:

@@ -50,7 +50,7 @@ async def post_image(request: Request) -> Response:
 
 async def _reply(request: Request, query: Query) -> Response:
     context = context_of(request)
-    found = await context.readers.run(context.search.search, query)
+    found = await context.searchers(query).run(context.search.search, query)
     context.metrics.searched(found.took)
     base = "" if context.signer.prefix else str(request.base_url).rstrip("/")
     return answers.json_response(

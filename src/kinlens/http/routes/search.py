@@ -44,7 +44,7 @@ async def search(request: Request) -> Response:
         form = await read_form(request, max_images=MAX_EXAMPLES, known=FORM_FIELDS)
         query = to_query(form_to_body(form), form.images)
     context = context_of(request)
-    return await context.readers.run(reply, context, context.search.search, query)
+    return await context.searchers(query).run(reply, context, context.search.search, query)
 
 
 def reply(
