@@ -68,7 +68,8 @@ sys.meta_path.insert(0, Interrupts())
 from kinlens.__main__ import main
 main()
 """
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (130, b"")
 
 
@@ -192,6 +193,8 @@ def test_stats_and_doctor(catalog: Path) -> None:
         (("index", "none"), "doesn't exist"),
         (("index",), "name a folder"),
         (("ledger", "--state", "lost"), "A state is"),
+        (("ledger", "--failed", "--state", "indexed"), "exclude each other"),
+        (("search", "--unlike-id", "mug-0002", "--crop", "0,0,1,1"), "a positive weight"),
         (("keys", "revoke", "nope"), "nope"),
         (("stats", "--data", "elsewhere"), "no catalog in elsewhere"),
         (("search", "--id", "mug-0002", "--encoder", "nothing"), "nothing"),
