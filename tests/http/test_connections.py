@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from http_door import Door, Doors
 from kinlens.http import connections
 from kinlens.search import Search
+from kinlens.types import NewItem
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,29 @@ def test_what_is_not_http(door: Door) -> None:
     with connect(door) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert read_all(connection).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_a_client_that_does_not_read_is_cut_off(
+    doors: Doors,
+    empty: Search,
+    make_picture: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    reads: bool,
+) -> None:
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
+    picture = make_picture(format="PNG") + bytes(15_000_000)
+    empty.add([NewItem("large", image=picture)])
+    door = doors(empty)
+    address = door.client.get("/v1/items/large").json()["image_url"]
+    with socket.create_connection(("127.0.0.1", door.server.port)) as slow:
+        slow.sendall(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        received = 0
+        for _ in range(10):
+            time.sleep(0.05 if reads else 0.15)
+            received += len(slow.recv(1_000_000)) if reads else 0
+        slow.settimeout(10)
+        with suppress(ConnectionError):
+            while received < len(picture) and (part := slow.recv(1_000_000)):
+                received += len(part)
+    assert (received >= len(picture)) is reads

@@ -1,6 +1,7 @@
-"""uvicorn's HTTP protocol with bounds on a request's head, which it leaves open.
+"""uvicorn's HTTP protocol with bounds on slow heads and slow readers, which it leaves open.
 
-A client that sends its headers slowly, or without end, would hold a connection or fill memory.
+A client that sends its headers slowly, or without end, would hold a connection or fill memory; so
+would one that asks for large pictures and doesn't read them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS = 15.0
 HEAD_BYTES = 65_536
+READ_SECONDS = 30.0
+READ_BYTES = 65_536
+"""That a client reads of an answer in each `READ_SECONDS`, at least."""
+
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"connection: close\r\ncontent-length: 0\r\n\r\n"
@@ -25,6 +30,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._read_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a new connection must send a head."""
@@ -32,9 +38,20 @@ class GuardedProtocol(HttpToolsProtocol):
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the clock."""
+        """Stop the clocks."""
         self._stop_clock()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Watch a client that doesn't take what is sent."""
+        super().pause_writing()
+        self._watch(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """The client has taken nearly all."""
+        self._stop_watching()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; count those of a head that isn't complete."""
@@ -49,6 +66,21 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
             self.transport.write(_TOO_LARGE)
             self.transport.close()
+
+    def _watch(self, left: int) -> None:
+        self._read_timer = self.loop.call_later(READ_SECONDS, self._check_reader, left)
+
+    def _check_reader(self, before: int) -> None:
+        left = self.transport.get_write_buffer_size()
+        if before - left < READ_BYTES:
+            self.transport.abort()
+        else:
+            self._watch(left)
+
+    def _stop_watching(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
     def _in_body(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
