@@ -72,3 +72,11 @@ def test_metrics(doors: Doors, stocked: Search, pictures: list[bytes]) -> None:
     for stage in ("decode", "encode", "search"):
         assert samples["kinlens_search_seconds_count", stage] == 1
     assert any(labels[1:] == ("404", "none", "other") for labels in samples)
+
+
+def test_ready_says_that_no_query_pays_for_loading(doors: Doors, stocked: Search) -> None:
+    assert ready(doors(stocked).client).status_code == 200
+    with stocked.parts.catalog._matrix.current() as (_, head, contents):
+        assert contents.shows(head, vectors=True, columns=True)
+    session = stocked.parts.encoder._session
+    assert session.runtime != "openvino" or session._streams is not None
