@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -27,6 +28,7 @@ Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 MAX_ID_LENGTH = 512
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,9 @@ class Example:
 
 def picture_source(text: str) -> dict[str, Any]:
     """What names a picture, as a keyword of `Example` and `NewItem`: a path, URL or data URL."""
-    start = text[:8].lower()
-    if start.startswith("data:"):
+    if text[:5].lower() == "data:":
         return {"base64": text}
-    return {"url" if start.startswith(("http://", "https://")) else "path": text}
+    return {"url" if _SCHEME.match(text) else "path": text}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,10 +75,14 @@ def list_keys(json: common.Json = False, data: common.Data = None) -> None:
 def revoke_key(name: Annotated[str, typer.Argument()], data: common.Data = None) -> None:
     """Revoke a key; requests with it are refused at once."""
     with _store(data) as store:
-        revoked = store.revoke(name)
+        revoked, usable = store.revoke(name), store.usable
     if not revoked:
-        raise NotFound(f"No key named {name!r}; `kinlens keys list` shows them.")
+        raise NotFound(f"No working key named {name!r}; `kinlens keys list` shows them.")
     common.console().print(f"Revoked {name}.", markup=False)
+    if not usable:
+        common.console(error=True).print(
+            "No key works now, and the API stays closed until you make one.", style="dim"
+        )
 
 
 def _day(seconds: float | None) -> str:

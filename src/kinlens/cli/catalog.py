@@ -140,7 +140,9 @@ def stats(json: common.Json = False, data: common.Data = None) -> None:
     if json:
         common.print_json({**facts, "fields": [asdict(field) for field in fields]})
         return
-    rows = [(name.replace("_", " "), _fact(name, value)) for name, value in _flat(facts)]
+    # The encoder tells its dim, and the matrix is in the memory of a process that searches.
+    shown = {name: facts[name] for name in facts if name not in {"dim", "matrix_bytes"}}
+    rows = [(name.replace("_", " "), _fact(name, value)) for name, value in _flat(shown)]
     common.table({"catalog": "left", "": "left"}, rows)
     if fields:
         common.console().print()

@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -141,6 +142,19 @@ def parse_metadata(pairs: Sequence[str] | None) -> dict[str, Value]:
     return metadata
 
 
+def fields_of(where: Where) -> set[str]:
+    """The metadata fields that a filter names."""
+    names: set[str] = set()
+    for name, condition in where.items():
+        if name in {"$and", "$or"}:
+            names |= {field for part in condition for field in fields_of(part)}
+        elif name == "$not":
+            names |= fields_of(condition)
+        else:
+            names.add(name)
+    return names
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
@@ -183,15 +197,22 @@ def show(value: Any) -> str:
 
 
 def table(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under column names; each column says how it is justified."""
+    """Print rows under column names; an empty column is left out.
+
+    Parameters
+    ----------
+    columns : how each is justified, by its name
+    rows : a cell for each column
+    """
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, header_style="dim")
-    for name, justify in columns.items():
+    filled = [not rows or any(row[place] for row in rows) for place in range(len(columns))]
+    for name, justify in compress(columns.items(), filled):
         grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
+        grid.add_row(*(Text(cell) for cell in compress(row, filled)))
     console().print(grid)
 
 

@@ -23,6 +23,7 @@ PACKAGES = (
     "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pi-heif",
     "fastapi", "uvicorn", "pyarrow", "huggingface-hub",
 )  # fmt: skip
+OPTIONAL = {"onnxruntime", "pyarrow", "huggingface-hub"}
 CPU_FLAGS = (
     "avx2",
     "avx512f",
@@ -159,7 +160,7 @@ def _print(report: dict[str, Any]) -> None:
 
 def _text(name: str, value: Any) -> str:
     if value is None:
-        return "not installed"
+        return "not installed, optional" if name in OPTIONAL else "not installed"
     if name.endswith("bytes"):
         return common.human_bytes(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

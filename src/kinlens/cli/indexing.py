@@ -120,6 +120,10 @@ def run(
         )
         folder = service.data
     _finish(report, folder, json=json)
+    if not (json or report.done or report.interrupted):
+        common.console(error=True).print(
+            f"There are no pictures in {source}." if source else "Nothing had failed.", markup=False
+        )
 
 
 def reencode(
@@ -193,10 +197,10 @@ def _pace(progress: Progress) -> str:
 
 def _print(report: Report, folder: Path) -> None:
     say = common.console(error=True)
-    rate = report.indexed / report.seconds if report.seconds else 0
+    rate = f" ({report.indexed / report.seconds:,.0f} a second)" if report.indexed else ""
     say.print(
         f"{'Interrupted after' if report.interrupted else 'Done in'} {report.seconds:.1f} s: "
-        f"{report.indexed:,} indexed ({rate:,.0f} a second), {report.unchanged:,} unchanged, "
+        f"{report.indexed:,} indexed{rate}, {report.unchanged:,} unchanged, "
         f"{report.failed:,} failed, {report.removed:,} removed. Catalog: {folder}",
         markup=False,
         soft_wrap=True,

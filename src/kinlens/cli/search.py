@@ -79,7 +79,7 @@ def search(
         if json:
             common.print_json(asdict(answer))
         else:
-            _print(answer)
+            _print(service, query, answer)
         if save or open_:
             _sheet(service, query, answer, save, show=open_)
 
@@ -107,9 +107,22 @@ def _examples(
     return tuple(examples)
 
 
-def _print(answer: Answer) -> None:
+def _why_nothing(service: Search, query: Query) -> str:
+    if not service.count():
+        return "Nothing is indexed yet."
+    known = [field.name for field in service.fields()]
+    unknown = sorted(common.fields_of(query.where or {}) - set(known))
+    if not unknown:
+        return "Nothing matches: the filter leaves no other items."
+    return (
+        f"Nothing matches: no item has the field {', '.join(unknown)}. "
+        f"The fields are {', '.join(known) or 'none'}."
+    )
+
+
+def _print(service: Search, query: Query, answer: Answer) -> None:
     if not answer.hits:
-        common.console().print("Nothing matches. The filter leaves no items, or none are indexed.")
+        common.console().print(_why_nothing(service, query), markup=False, soft_wrap=True)
         return
     rows = [
         (
@@ -132,7 +145,8 @@ def _print(answer: Answer) -> None:
     }
     common.table(columns, rows)
     for field, counts in answer.facets.items():
-        values = ", ".join(f"{common.show(entry.value)} {entry.count}" for entry in counts[:12])
+        values = ", ".join(f"{common.show(entry.value)} {entry.count:,}" for entry in counts[:12])
+        values = values or "no item has it"
         common.console().print(f"\n{field}: {values}", markup=False)
     took = answer.took
     common.console().print(

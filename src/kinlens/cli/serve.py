@@ -73,6 +73,13 @@ def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
         say = common.console()
         say.print(f"\n  Kinlens is at [bold]{address}[/bold]")
         say.print(f"  API docs at   {address}/docs · Ctrl-C stops it\n", style="dim")
+        if not service.stats().items:
+            say.print(
+                "  Nothing is indexed yet; the page shows pictures as they come from\n"
+                f"  kinlens index SOURCE --data {settings.data}\n",
+                markup=False,
+                soft_wrap=True,
+            )
         if browse:
             typer.launch(address)
 
