@@ -70,7 +70,8 @@ def checked_addresses(
     if not anywhere and not all(is_public(address) for address in addresses):
         raise ForbiddenAddress(
             f"{target.shown} leads to an address that isn't public, where Kinlens doesn't "
-            "connect. If it is meant to, name its host in fetch_allowed_hosts."
+            "connect. If it is meant to, name its host in the setting fetch_allowed_hosts "
+            "(KINLENS_FETCH_ALLOWED_HOSTS)."
         )
     return addresses[:MAX_ADDRESSES]
 
