@@ -12,7 +12,7 @@ help:
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 demo: $(VENV)/.product  ## index a sample catalog (or PICTURES=folder) and serve the page
-	$(BIN)/kinlens demo --port $(PORT) $(if $(PICTURES),--pictures "$(PICTURES)")
+	@$(BIN)/kinlens demo --port $(PORT) $(if $(PICTURES),--pictures "$(PICTURES)")
 
 test: $(VENV)/.dev chromium  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -34,13 +34,14 @@ clean:  ## remove what make made
 	rm -rf $(VENV) node_modules build dist demo
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Kinlens needs Python 3.11 to 3.13; got %d.%d. Name one: make PYTHON=python3.12" % sys.version_info[:2])'
-	$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); echo "Needed: Python's venv module. On Debian: apt-get install python3-venv" >&2; exit 1)
-	$(PIP) 'pip>=25.1'
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Kinlens needs Python 3.11 to 3.13; got %d.%d. Name one: make PYTHON=python3.12" % sys.version_info[:2])'
+	@$(PYTHON) -m venv $(VENV) || (rm -rf $(VENV); echo "Needed: Python's venv module. On Debian: apt-get install python3-venv" >&2; exit 1)
+	@$(PIP) 'pip>=25.1'
 
 $(VENV)/.product: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -c constraints.txt -e .
-	touch $@
+	@echo "Installing Kinlens into $(VENV): about 400 MB, a minute or so"
+	@$(PIP) -c constraints.txt -e .
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) -c constraints.txt -e '.[hub,onnxruntime,parquet]' --group lint --group test
