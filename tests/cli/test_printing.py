@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import kinlens
-from kinlens.cli import app, common
+from kinlens.cli import app, common, serve
 from kinlens.errors import FetchError
 from kinlens.sample import build_sample
 
@@ -71,3 +73,19 @@ def test_the_last_key_leaves_the_api_closed(tmp_path: Path) -> None:
         run("keys", "create", name, *data)
     assert "stays closed" not in run("keys", "revoke", "one", *data)
     assert "stays closed" in run("keys", "revoke", "two", *data)
+
+
+def test_a_demo_goes_on_after_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "_run", lambda *_, **__: None)
+    photos = build_sample(tmp_path / "photos", 6).parent / "images"
+    demo = ("demo", "--pictures", str(photos), "--data", str(tmp_path / "demo"))
+    run(*demo)
+    catalog = tmp_path / "demo" / "catalog-images"
+    with closing(sqlite3.connect(catalog / "catalog.sqlite")) as database, database:
+        database.execute("UPDATE spaces SET fingerprint = 'of an earlier version'")
+    refused = CliRunner().invoke(app, ["stats", "--data", str(catalog)]).exception
+    assert "vectors of another version of kinlens-mini" in str(refused)
+    assert "Open it with" not in str(refused)
+    printed = run(*demo)
+    assert "encoder has changed" in printed
+    assert "6 unchanged" in printed

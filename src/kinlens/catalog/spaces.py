@@ -55,11 +55,14 @@ def check_encoder(head: Head, encoder: EncoderIdentity) -> None:
     """Raise `EncoderMismatch` unless the active space is this encoder's."""
     there = head.encoder
     if there.fingerprint != encoder.fingerprint:
+        # After an update of Kinlens, the encoder of the same name may be another network.
+        same = there.name == encoder.name
         raise EncoderMismatch(
-            f"The catalog holds vectors of {there.name} ({there.fingerprint:.16}), but the encoder "
-            f"here is {encoder.name} ({encoder.fingerprint:.16}); they can't be compared. Open it "
-            f"with {there.name}, or make new vectors: `kinlens reencode --data DIR --encoder "
-            f"{encoder.name}`."
+            f"The catalog holds vectors of {'another version of ' if same else ''}{there.name} "
+            f"({there.fingerprint:.16}), but the encoder here is {encoder.name} "
+            f"({encoder.fingerprint:.16}); they can't be compared. "
+            f"{'Make' if same else f'Open it with {there.name}, or make'} new vectors: "
+            f"`kinlens reencode --data DIR --encoder {encoder.name}`."
         )
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from kinlens.cli import common, indexing
-from kinlens.config import load_settings
+from kinlens.config import DEFAULT_ENCODER, load_settings
+from kinlens.errors import EncoderMismatch
 
 Port = Annotated[
     int | None, typer.Option("--port", "-p", help="(default: 7700)", show_default=False)
@@ -59,7 +60,13 @@ def demo(
         source, catalog = build_sample(data / "shop"), data / "catalog"
     else:
         source, catalog = pictures, data / f"catalog-{pictures.resolve().name}"
-    indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+    try:
+        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+    except EncoderMismatch:
+        # Kinlens or the setting has changed since; nobody wants to be asked that in a demo.
+        say.print("The encoder has changed since the last demo; encoding the pictures again")
+        indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
+        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
     _run({"data": catalog, "port": port}, allow_open=False, browse=open_)
 
 
