@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
+import kinlens
 from kinlens.types import NewItem
 from web_page import expect_answer, expect_pictures, tiles, titles, until
 from web_shop import Pages, Shops, draw
@@ -108,6 +112,15 @@ def test_five_hundred_tiles_stay_light(open_page: Pages, open_shop: Shops) -> No
     )
     assert sorted(frames)[len(frames) // 2] < 50, "half of the frames come at 20 a second or more"
     assert len(set(titles(page))) == 500
+
+
+def test_every_module_is_fetched_at_once() -> None:
+    folder = Path(kinlens.__file__).parent / "web"
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    named = re.findall(r'<link rel="modulepreload" href="assets/([\w.]+)">', index)
+    assert [*named, "main.js"] == sorted(
+        (file.name for file in folder.glob("*.js")), key=lambda name: (name == "main.js", name)
+    )
 
 
 def test_products_on_white_lose_their_box(open_page: Pages) -> None:

@@ -37,8 +37,11 @@ export class Detail {
       event.preventDefault();
       this.actions.close();
     });
-    // A browser may close a dialog without asking, when Escape is pressed twice.
-    this.dialog.addEventListener('close', () => this.#id !== null && this.actions.close());
+    // A browser may close a dialog without asking, when Escape is pressed twice. The event comes
+    // late: by then the dialog may be open again.
+    this.dialog.addEventListener('close', () => {
+      if (this.#id !== null && !this.dialog.open) this.actions.close();
+    });
     this.dialog.addEventListener('click', (event) => event.target === this.dialog && this.actions.close());
     this.dialog.addEventListener('keydown', (event) => this.#key(event));
   }

@@ -41,6 +41,7 @@ export class Results {
   #asked = null;
   #sentAt = 0;
   #busy = false;
+  #live = false;
   #timer = 0;
   #retry = 0;
   #controller = new AbortController();
@@ -78,6 +79,7 @@ export class Results {
    */
   ask(state, way) {
     this.#state = state;
+    this.#live = way === 'adjust';
     if (question(state) === this.#asked) return;
     if (this.#shown) this.#shown.scroll = scrollY;
     clearTimeout(this.#timer);
@@ -99,8 +101,11 @@ export class Results {
     else this.#send();
   }
 
-  /** @param {Shown} [past] what the question was answered with before, on the way back */
-  #send(past) {
+  /**
+   * @param {Shown} [past] what the question was answered with before, on the way back
+   * @param {boolean} [unasked] by the page's own clock: then what is said stays until the answer
+   */
+  #send(past, unasked = false) {
     const state = this.#state;
     if (!state) return;
     clearTimeout(this.#retry);
@@ -110,7 +115,7 @@ export class Results {
     this.#sentAt = performance.now();
     this.#busy = false;
     if (past) return this.#show(past, state, true);
-    this.#wait();
+    if (!unasked) this.#wait();
     const { signal } = this.#controller;
     this.#busy = true;
     (state.examples.length ? this.#search(state, signal) : this.#browse(state, signal))
@@ -193,8 +198,8 @@ export class Results {
 
   /** @param {Shown} shown */
   #showStatus({ items, total, answer }) {
-    announce(answer ? plural(items.length, 'look-alike') : plural(total, 'picture'));
     if (!items.length) return this.status.replaceChildren();
+    if (!this.#live) announce(answer ? plural(items.length, 'look-alike') : plural(total, 'picture'));
     const count = answer
       ? `${items.length.toLocaleString('en')} of ${total.toLocaleString('en')}`
       : plural(total, 'picture');
@@ -256,7 +261,16 @@ export class Results {
     this.#say('folder', 'Nothing here yet', 'Index a folder of pictures, or a CSV that points at some. This page shows them as they come.', [
       command('kinlens index FOLDER'),
     ]);
-    this.#retry = setTimeout(() => this.#send(), POLL_EMPTY);
+    this.#retry = setTimeout(() => void this.#poll(), POLL_EMPTY);
+  }
+
+  /** Look whether the first item has come, without a sign of it until then. */
+  async #poll() {
+    const { signal } = this.#controller;
+    const page = await listItems({ limit: 1 }, signal).catch(() => null);
+    if (signal.aborted) return;
+    if (page?.total) this.#send();
+    else this.#retry = setTimeout(() => void this.#poll(), POLL_EMPTY);
   }
 
   /** @param {unknown} error */
@@ -274,7 +288,6 @@ export class Results {
       ),
     );
     this.#say('trouble', title, text, buttons);
-    announce(`${title}. ${text}`);
     this.#asked = null;
     if (wait !== null) this.#countDown(wait);
     if (remedies[0] === 'key') this.actions.mend('key', text);
@@ -295,7 +308,7 @@ export class Results {
     const note = el('p', { class: 'countdown' }, `Trying again in ${seconds} s`);
     this.message.querySelector('.countdown')?.remove();
     this.message.append(note);
-    this.#retry = setTimeout(() => (seconds > 1 ? this.#countDown(seconds - 1) : this.#send()), 1000);
+    this.#retry = setTimeout(() => (seconds > 1 ? this.#countDown(seconds - 1) : this.#send(undefined, true)), 1000);
   }
 
   /**
@@ -305,6 +318,8 @@ export class Results {
    * @param {HTMLElement[]} actions
    */
   #say(symbol, title, text, actions) {
+    // A page that tries again by itself says the same only once.
+    if (this.message.querySelector('h2')?.textContent !== title) announce(`${title}. ${text}`);
     this.message.replaceChildren(
       icon(symbol),
       el('h2', {}, title),
