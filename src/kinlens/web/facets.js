@@ -170,7 +170,7 @@ export class FacetPanel {
       /** @type {HTMLElement | null | undefined} */
       (this.#groups.get(field.name)?.querySelector('.more'))?.focus();
     };
-    const text = wide ? 'Show fewer' : `Show all ${count}`;
+    const text = wide ? 'Show fewer' : `Show ${count - FEW} more`;
     return el('button', { class: 'more quiet-button', type: 'button', 'aria-expanded': String(wide), onclick: toggle }, text);
   }
 
