@@ -21,7 +21,7 @@ lint: $(VENV)/.dev node_modules/.package-lock.json  ## ruff, mypy strict, tsc fo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	npm run --silent check
+	npm run --silent types
 
 bench: $(VENV)/.bench  ## measure beside the peers; results go to benchmarks/results
 	$(BIN)/python benchmarks/run.py

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from kinlens.config import Settings
-from kinlens.errors import CatalogError, ConfigError, EncoderMismatch, ModelUnavailable
+from kinlens.errors import (
+    CatalogError,
+    ConfigError,
+    EncoderError,
+    EncoderMismatch,
+    ModelUnavailable,
+)
 from kinlens.types import NewItem
 from kinlens.wiring import check_catalog, encoder_for, open_search
 from tiny_encoder import DIM, write_tiny
@@ -115,3 +121,39 @@ def test_the_teacher_works_by_path(tmp_path: Path, teacher_onnx: Path, shared_da
         assert {outcome.state for outcome in outcomes} == {"indexed"}
         assert search.encoder.dim == 1280
         assert search.search(pictures[2], k=1).hits[0].id == pictures[2].name
+
+
+def test_a_lazy_catalog_needs_no_encoder_until_it_encodes(tmp_path, make_picture):
+    model = write_tiny(tmp_path)
+    with open_search(tmp_path / "data", model) as search:
+        search.add([NewItem(name, image=make_picture(seed=ord(name))) for name in "ab"])
+    model.unlink()
+    with pytest.raises(EncoderError):
+        open_search(tmp_path / "data")
+    with open_search(tmp_path / "data", lazy=True) as search:
+        assert [item.id for item in search.items()] == ["a", "b"]
+        assert [hit.id for hit in search.similar("a").hits] == ["b"]
+        assert search.stats().items == 2
+        with pytest.raises(EncoderError):
+            search.search(make_picture())
+        assert search.delete(["a"]) == ["a"]
+
+
+def test_a_lazy_encoder_must_still_be_the_one_of_the_catalog(tmp_path, make_picture):
+    model = write_tiny(tmp_path)
+    with open_search(tmp_path / "data", model) as search:
+        search.add([NewItem("a", image=make_picture())])
+    write_tiny(tmp_path, seed=1).replace(model)
+    with (
+        open_search(tmp_path / "data", lazy=True) as search,
+        pytest.raises(EncoderMismatch, match="another version"),
+    ):
+        search.search(make_picture())
+
+
+def test_a_model_that_went_away_is_asked_for(tmp_path, make_picture):
+    model = write_tiny(tmp_path)
+    open_search(tmp_path / "data", model).close()
+    model.unlink()
+    with pytest.raises(ModelUnavailable, match=r"was indexed with .*tiny0.onnx.* put it back"):
+        open_search(tmp_path / "data")

@@ -14,8 +14,9 @@ from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
 from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
+from kinlens.encoders.later import LaterEncoder
 from kinlens.encoders.network import NetworkEncoder
-from kinlens.errors import CatalogError, ConfigError, FetchError
+from kinlens.errors import CatalogError, ConfigError, FetchError, ModelUnavailable
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
 from kinlens.ingest import ProgressCallback, Report
@@ -23,6 +24,7 @@ from kinlens.ingest import reencode as run_reencode
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
+from kinlens.types import EncoderIdentity
 
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails.sqlite"
@@ -36,6 +38,7 @@ def open_search(
     *,
     settings: Settings | None = None,
     create: bool = True,
+    lazy: bool = False,
     **overrides: Any,
 ) -> Search:
     """Open a catalog to search and change it.
@@ -47,6 +50,8 @@ def open_search(
         catalog was indexed with, kinlens-mini for a new catalog
     settings : None to load them from the environment and kinlens.toml
     create : make the catalog if there is none
+    lazy : open the encoder of an existing catalog when it is first needed, so that the catalog can
+        be listed, searched by item and cleaned without it; its errors come then
     overrides : single settings, by name
 
     Returns
@@ -67,7 +72,8 @@ def open_search(
             f"There is no catalog in {folder}; make one with `kinlens index SOURCE --data "
             f"{folder}`, or name the folder of one with --data."
         )
-    model = encoder_for(chosen)
+    there = SqliteCatalog.identity_of(folder) if lazy and not chosen.encoder else None
+    model = encoder_for(chosen) if there is None else _later(there, chosen)
     with ExitStack() as opened:
         catalog = SqliteCatalog.open(folder, model.identity, create=create)
         opened.callback(catalog.close)
@@ -84,6 +90,17 @@ def open_search(
     )
 
 
+def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:
+    def opening() -> Encoder:
+        model = encoder_for(settings)
+        if model.identity.fingerprint != there.fingerprint:
+            # Says what to do about it, as it does for everyone.
+            SqliteCatalog.open(settings.data, model.identity).close()
+        return model
+
+    return LaterEncoder(there, opening)
+
+
 def encoder_for(settings: Settings) -> NetworkEncoder:
     """The encoder that the settings name, or else the one that the catalog was indexed with.
 
@@ -92,7 +109,16 @@ def encoder_for(settings: Settings) -> NetworkEncoder:
     EncoderError : the encoder can't be had
     """
     name = settings.encoder or _remembered(settings.data)
-    return open_encoder(name, runtime=settings.runtime, threads=settings.threads)
+    try:
+        return open_encoder(name, runtime=settings.runtime, threads=settings.threads)
+    except ModelUnavailable as error:
+        if settings.encoder:
+            raise
+        raise ModelUnavailable(
+            f"The catalog in {settings.data} was indexed with the encoder {name}, which isn't "
+            f"there any more: put it back, or make new vectors with `kinlens reencode --data "
+            f"{settings.data} --encoder NAME`."
+        ) from error
 
 
 def check_catalog(settings: Settings) -> dict[str, Any]:

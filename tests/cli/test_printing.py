@@ -83,7 +83,11 @@ def test_a_demo_goes_on_after_an_update(tmp_path: Path, monkeypatch: pytest.Monk
     catalog = tmp_path / "demo" / "catalog-images"
     with closing(sqlite3.connect(catalog / "catalog.sqlite")) as database, database:
         database.execute("UPDATE spaces SET fingerprint = 'of an earlier version'")
-    refused = CliRunner().invoke(app, ["stats", "--data", str(catalog)]).exception
+    refused = (
+        CliRunner()
+        .invoke(app, ["search", str(photos / "mug-0002.jpg"), "--data", str(catalog)])
+        .exception
+    )
     assert "vectors of another version of kinlens-mini" in str(refused)
     assert "Open it with" not in str(refused)
     printed = run(*demo)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -235,3 +236,12 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "set()"
+
+
+def test_demo_looks_at_the_port_before_it_indexes(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = run_process("demo", "--port", str(port), "--data", str(tmp_path / "demo"))
+    assert result.returncode == 1
+    assert str(port) in result.stderr
+    assert not (tmp_path / "demo").exists()

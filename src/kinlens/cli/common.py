@@ -63,7 +63,7 @@ def open_catalog(data: Path | None, encoder: str | None = None) -> Search:
     """The search service over an existing catalog."""
     from kinlens.wiring import open_search
 
-    return open_search(data, encoder, create=False)
+    return open_search(data, encoder, create=False, lazy=True)
 
 
 def parse_where(parts: Sequence[str] | None) -> Where | None:

@@ -80,7 +80,10 @@ def index(
     ] = False,
     json: common.Json = False,
 ) -> None:
-    """Index pictures; run again, it encodes only what is new or changed."""
+    """Index pictures; run again, it encodes only what is new or changed.
+
+    A picture that can't be read is reported and doesn't count as an error: the exit status is 0.
+    """
     if source is None and not retry_failed:
         raise InvalidInput("What to index is missing; name a folder of pictures, or a table.")
     options = {

@@ -52,6 +52,10 @@ def demo(
     open_: Browse = False,
 ) -> None:
     """Index a sample catalog, or your pictures, and serve the page."""
+    from kinlens.http.serve import check_address
+
+    # Before the pictures are indexed: that may take a while.
+    check_address(load_settings({"port": port}))
     say = common.console(error=True)
     if pictures is None:
         from kinlens.sample import COUNT, build_sample

@@ -117,6 +117,11 @@ class Server:
             self._keys.close()
 
 
+def check_address(settings: Settings) -> None:
+    """Raise `ConfigError` if the host and port can't be listened on at this moment."""
+    _bind(settings.host, settings.port).close()
+
+
 def serve(
     search: Search,
     settings: Settings,
