@@ -58,10 +58,7 @@ def demo(
     check_address(load_settings({"port": port}))
     say = common.console(error=True)
     if pictures is None:
-        from kinlens.sample import COUNT, build_sample
-
-        say.print(f"Rendering a sample shop of {COUNT} products in {data / 'shop'}", markup=False)
-        source, catalog = build_sample(data / "shop"), data / "catalog"
+        source, catalog = _sample(data / "shop"), data / "catalog"
     else:
         source, catalog = pictures, data / f"catalog-{pictures.resolve().name}"
     try:
@@ -72,6 +69,22 @@ def demo(
         indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
         indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
     _run({"data": catalog, "port": port}, allow_open=False, browse=open_)
+
+
+def _sample(folder: Path) -> Path:
+    from rich.progress import Progress
+
+    from kinlens.sample import COUNT, build_sample
+
+    say = common.console(error=True)
+    say.print(f"Rendering a sample shop of {COUNT} products in {folder}", markup=False)
+    with Progress(console=say, transient=True, disable=not say.is_terminal) as bar:
+        task = bar.add_task("Rendering", total=COUNT)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return build_sample(folder, progress=tell)
 
 
 def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -106,13 +107,16 @@ def _weights() -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def build_sample(folder: Path, count: int = COUNT) -> Path:
+def build_sample(
+    folder: Path, count: int = COUNT, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Write the pictures and their table; keeps what is there already.
 
     Parameters
     ----------
     folder : created; gets `catalog.csv` and `images/<id>.jpg`
     count : how many products
+    progress : called with how many pictures are painted, and how many will be
 
     Returns
     -------
@@ -125,8 +129,9 @@ def build_sample(folder: Path, count: int = COUNT) -> Path:
     if missing:
         # Threads: painting leaves the interpreter's lock, and a fork could hang among others.
         with ThreadPoolExecutor(usable_cores()) as pool:
-            for _ in pool.map(partial(_write, images), missing):
-                pass
+            for done, _ in enumerate(pool.map(partial(_write, images), missing), 1):
+                if progress is not None:
+                    progress(done, len(missing))
     table = folder / "catalog.csv"
     table.write_text(_table(shop), encoding="utf-8", newline="")
     return table
