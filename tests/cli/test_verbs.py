@@ -61,6 +61,7 @@ def run_process(*arguments: str, cwd: Path | None = None) -> subprocess.Complete
 def test_ctrl_c_while_the_command_line_is_imported_is_no_traceback() -> None:
     program = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell job ignores it
 class Interrupts:
     def find_spec(self, name, *_):
         if name == "kinlens.cli":

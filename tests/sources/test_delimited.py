@@ -84,9 +84,9 @@ def test_a_picture_is_a_path_a_url_or_a_data_url(tmp_path: Path):
     assert c.item == NewItem("C", path=tmp_path / "c.jpg")
     assert d.item == NewItem("D", path=tmp_path / "sub" / "d.jpg")
     assert e.item == NewItem("E")
-    assert f.item is None
+    # Whoever fetches it says which schemes there are.
+    assert f.item == NewItem("F", url="s3://bucket/f.jpg")
     assert f.place == "shop.tsv:7"
-    assert "http://" in f.reason
 
 
 def test_options_name_columns_and_wrong_names_are_told(tmp_path: Path):
@@ -186,7 +186,9 @@ def test_memory_stays_flat_however_long_the_table(tmp_path: Path):
         return most
 
     peak(10)
-    assert peak(8000) < peak(500) + 200_000
+    # Other threads of this process may allocate at the same time; the least is ours.
+    least = [min(peak(rows) for _ in range(3)) for rows in (500, 8000)]
+    assert least[1] < least[0] + 200_000
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

@@ -79,16 +79,21 @@ export function toAddress(state) {
  */
 export function fromAddress(search) {
   const state = emptyState();
+  // Maps, because a field may be called __proto__.
+  /** @type {Map<string, Scalar[]>} */
+  const values = new Map();
+  /** @type {Map<string, Range>} */
+  const ranges = new Map();
   for (const [name, text] of new URLSearchParams(search)) {
     if (name === 'like' || name === 'unlike') {
       const read = readExample(text, name === 'like' ? 1 : -1);
       if (read && state.examples.length < MAX_EXAMPLES) state.examples.push(read);
     } else if (name.startsWith('f.')) {
       const value = readValue(text);
-      if (value !== undefined) (state.values[name.slice(2)] ??= []).push(value);
+      if (value !== undefined) values.set(name.slice(2), [...(values.get(name.slice(2)) ?? []), value]);
     } else if (name.startsWith('r.')) {
       const range = readRange(text);
-      if (range) state.ranges[name.slice(2)] = range;
+      if (range) ranges.set(name.slice(2), range);
     } else if (name === 'k' && /^\d+$/.test(text)) {
       state.k = Math.min(MAX_K, Math.max(1, Number(text)));
     } else if (name === 'metric' && text === 'euclidean') {
@@ -97,6 +102,8 @@ export function fromAddress(search) {
       state.item = text;
     }
   }
+  state.values = Object.fromEntries(values);
+  state.ranges = Object.fromEntries(ranges);
   if (!state.examples.some((entry) => entry.weight > 0)) state.examples = [];
   return state;
 }
