@@ -16,7 +16,7 @@ from kinlens.config import usable_cores
 from kinlens.sample.render import PATTERNS, Color, Look, paint
 from kinlens.sample.shapes import PRODUCTS
 
-COUNT = 360
+COUNT = 300
 COLORS: dict[str, Color] = {
     "black": (48, 47, 52),
     "white": (236, 233, 226),
