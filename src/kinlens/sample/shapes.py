@@ -61,13 +61,26 @@ def _box(
     if not round_:
         corners = ((left, top), (right, top), (right, bottom), (left, bottom))
         return tuple(corner for corner in corners for _ in range(2))
-    r = round_
-    return (
-        (left + r, top), (right - r, top), (right - r * 0.25, top + r * 0.25), (right, top + r),
-        (right, bottom - r), (right - r * 0.25, bottom - r * 0.25), (right - r, bottom),
-        (left + r, bottom), (left + r * 0.25, bottom - r * 0.25), (left, bottom - r),
-        (left, top + r), (left + r * 0.25, top + r * 0.25),
-    )  # fmt: skip
+    middles = (
+        (right - round_, top + round_),
+        (right - round_, bottom - round_),
+        (left + round_, bottom - round_),
+        (left + round_, top + round_),
+    )
+    return tuple(
+        point for turn, middle in enumerate(middles) for point in _corner(middle, round_, turn - 1)
+    )
+
+
+def _corner(middle: Point, radius: float, quarter: int) -> list[Point]:
+    """A quarter of a circle, and a point on the straight at each end, or the curve overshoots."""
+    angles = (quarter + np.linspace(0, 1, 4)) * np.pi / 2
+    x, y = middle[0] + radius * np.cos(angles), middle[1] + radius * np.sin(angles)
+    step = radius / 2
+    before = (x[0] + step * np.sin(angles[0]), y[0] - step * np.cos(angles[0]))
+    after = (x[-1] - step * np.sin(angles[-1]), y[-1] + step * np.cos(angles[-1]))
+    arc = zip(x, y, strict=True)
+    return [(float(px), float(py)) for px, py in (before, *arc, after)]
 
 
 def _ellipse(x: float, y: float, rx: float, ry: float, n: int = 16) -> tuple[Point, ...]:
