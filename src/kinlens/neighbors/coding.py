@@ -129,7 +129,7 @@ class Codes:
     def _write_part(self, to: slice, vectors: Vectors) -> None:
         error = sum_error(vectors.shape[1])
         centered = vectors - self.center.vector
-        square = _squares(centered)
+        square = squares(centered)
         largest = np.maximum(centered.max(axis=1), -centered.min(axis=1))
         codable = (largest > _SMALLEST) & (largest < LARGEST)
         step = np.where(codable, largest / np.float32(127), np.float32(0))
@@ -141,7 +141,7 @@ class Codes:
         scaled *= step[:, np.newaxis]
         centered -= scaled
         reach = np.sqrt(square)
-        residual = np.sqrt(_squares(centered))
+        residual = np.sqrt(squares(centered))
         self.residual[to] = residual * (1 + error) + reach * np.float32(2.0**-20)
         self.residual[to] += np.float32(TINY_LENGTH)
         self.scale[to] = step
@@ -150,14 +150,15 @@ class Codes:
 
 
 def _norms(vectors: Vectors) -> Floats:
-    squares = _squares(vectors)
-    norms = np.sqrt(squares)
-    vanishing = np.flatnonzero(squares < _SMALLEST)
+    found = squares(vectors)
+    norms = np.sqrt(found)
+    vanishing = np.flatnonzero(found < _SMALLEST)
     if len(vanishing):
         norms[vanishing] = np.linalg.norm(vectors[vanishing].astype(np.float64), axis=1)
     return norms
 
 
-def _squares(vectors: Vectors) -> Floats:
-    squares: Floats = np.einsum("ij,ij->i", vectors, vectors)
-    return squares
+def squares(vectors: Vectors) -> Floats:
+    """float32 (n,), the squared lengths within `sum_error`."""
+    found: Floats = np.einsum("ij,ij->i", vectors, vectors)
+    return found

@@ -64,7 +64,7 @@ class Products:
 
 
 class PackedBlocks:
-    """Packed copies of runs of `PACK` slots, made when first asked for.
+    """Packed copies of runs of slots, made when first asked for.
 
     Threads may ask at once: at worst one packs in vain.
     """
@@ -73,7 +73,7 @@ class PackedBlocks:
         self._blocks: dict[int, tuple[int, Any]] = {}
 
     def get(self, codes: Ints, start: int, stop: int) -> Any:
-        """The slots from start (a multiple of `PACK`) to stop, packed."""
+        """The slots from start to stop, packed; runs that start alike replace one another."""
         width, packed = self._blocks.get(start, (0, None))
         if width != stop - start:
             packed = library().dots_pack(codes[start:stop])

@@ -8,7 +8,7 @@ one sees every row whole, whatever a writer does meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from kinlens.neighbors.coding import Center, Codes
 from kinlens.neighbors.products import PACK
 from kinlens.neighbors.result import Mask, Rows
+from kinlens.neighbors.sketches import LEAST, Axes, Sketches
 from kinlens.neighbors.workers import WORKERS
 from kinlens.types import Vectors
 
@@ -80,6 +81,8 @@ class Chunk:
     rows : int64 (slots,), the row each slot was written for
     alive : bool (slots,), False for retired and unused slots
     codes : of the vectors
+    sketches : of the vectors; None while they are too few to learn axes from, or where sketches
+        wouldn't pay
     basis : of how many vectors the center was found to suit
     peaks : of the codes
     count : slots in use
@@ -92,6 +95,7 @@ class Chunk:
     rows: Rows
     alive: Mask
     codes: Codes
+    sketches: Sketches | None
     basis: int
     peaks: Peaks = Peaks()
     count: int = 0
@@ -102,7 +106,8 @@ class Chunk:
     def begun(key: int, vectors: Vectors, before: Chunk | None) -> Chunk:
         """An empty chunk, ready for vectors like these; its memory is taken as it fills.
 
-        The center of the chunk before is kept if it does as well, so that queries are coded once.
+        The center of the chunk before is kept if it does as well, so that queries are coded once;
+        its axes are kept until there are vectors enough to tell.
         """
         slots, dim = chunk_slots(vectors.shape[1]), vectors.shape[1]
         center = Center.of(vectors[:slots])
@@ -114,6 +119,7 @@ class Chunk:
             rows=np.empty(slots, np.int64),
             alive=np.zeros(slots, np.bool_),
             codes=Codes.empty(center, slots),
+            sketches=_sketches_like(before, slots),
             basis=len(vectors),
         )
 
@@ -130,9 +136,12 @@ class Chunk:
     @property
     def screen_bytes(self) -> int:
         """Bytes of all else that belongs to the slots in use."""
-        codes = self.codes
+        codes, sketches = self.codes, self.sketches
         slot = codes.slot_bytes + self.rows.itemsize + self.alive.itemsize
-        return self.count * slot + codes.packed.nbytes
+        if sketches is None:
+            return self.count * slot + codes.packed.nbytes
+        slot += sketches.slot_bytes
+        return self.count * slot + codes.packed.nbytes + sketches.packed.nbytes
 
     def appended(self, rows: Rows, vectors: Vectors) -> Chunk:
         """The chunk with these written behind its last used slot."""
@@ -147,22 +156,38 @@ class Chunk:
             basis, better = part.stop, self._better_center(part.stop)
         if better is None:
             codes = self.codes
-            _code(codes, part.start, vectors)
+            _in_parts(codes.write, part.start, vectors)
             peaks = self.peaks.joined(Peaks.of(codes, part))
         else:
             codes = Codes.empty(better, len(self.rows))
-            _code(codes, 0, self.vectors[: part.stop])
+            _in_parts(codes.write, 0, self.vectors[: part.stop])
             peaks = Peaks.of(codes, slice(0, part.stop))
         return replace(
             self,
             alive=alive,
             codes=codes,
+            sketches=self._sketched(part),
             basis=basis,
             peaks=peaks,
             count=part.stop,
             living=self.living + len(rows),
             consecutive=self.consecutive and follows,
         )
+
+    def _sketched(self, part: slice) -> Sketches | None:
+        """The sketches with these slots, along other axes if those they began with don't suit."""
+        sketches, start = self.sketches, part.start
+        enough = min(LEAST, len(self.rows))
+        if part.start < enough <= part.stop:
+            vectors = self.vectors[: part.stop]
+            if sketches is None or not sketches.axes.suits(vectors):
+                axes = Axes.learned(vectors)
+                sketches, start = None, 0
+                if axes is not None:
+                    sketches = Sketches.empty(axes, len(self.rows))
+        if sketches is not None:
+            _in_parts(sketches.write, start, self.vectors[start : part.stop])
+        return sketches
 
     def _better_center(self, count: int) -> Center | None:
         """A center made of few vectors may fit badly once there are many."""
@@ -184,6 +209,7 @@ class Chunk:
             rows=self.rows[slots],
             alive=self.alive[slots],
             codes=self.codes.taken(slots),
+            sketches=None,
             count=len(slots),
             living=len(slots),
         )
@@ -203,10 +229,16 @@ class Chunk:
         return passing
 
 
-def _code(codes: Codes, start: int, vectors: Vectors) -> None:
+def _sketches_like(before: Chunk | None, slots: int) -> Sketches | None:
+    if before is None or before.sketches is None:
+        return None
+    return Sketches.empty(before.sketches.axes, slots)
+
+
+def _in_parts(write: Callable[[int, Vectors], None], start: int, vectors: Vectors) -> None:
     def work(parts: Iterator[int]) -> None:
         for first in parts:
-            codes.write(start + first, vectors[first : first + _PART])
+            write(start + first, vectors[first : first + _PART])
 
     parts = range(0, len(vectors), _PART)
     WORKERS.share(parts, work, most=len(parts))
