@@ -43,7 +43,11 @@ def test_an_empty_catalog_says_the_command_and_sees_the_first_item(
     empty = open_shop([])
     page = open_page(url=empty.url)
     expect(page.get_by_role("heading", name="Nothing here yet")).to_be_visible()
-    expect(page.get_by_text("kinlens index FOLDER")).to_be_visible()
+    expect(page.locator(".command")).to_have_text("kinlens index FOLDER --data DATA")
+    expect(page.locator("#message")).to_contain_text(
+        "DATA is the folder that kinlens serve was started with"
+    )
+    expect(page.locator("#message")).not_to_contain_text(str(empty.search.data))
     said = page.locator("#live").text_content()
     page.wait_for_timeout(3500)
     expect(page.locator("#live")).to_have_text(said or "")
