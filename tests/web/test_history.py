@@ -113,10 +113,22 @@ def test_the_brand_leads_home(open_page: Pages) -> None:
 
 
 def test_an_address_edited_by_hand_still_works(open_page: Pages) -> None:
-    with_nonsense = "?like=nonsense&k=-3&metric=x&r.price=a..b&f.color=!{&unlike=id:shop/disc 0"
+    with_nonsense = "?like=w0;id:shop/disc 0&k=-3&metric=x&r.price=a..b&f.color=!{&unlike=id:shop/disc 0"
     page = open_page(with_nonsense)
     expect_pictures(page, TOTAL)
     expect(tiles(page)).to_have_count(TOTAL)
+
+
+def test_a_like_without_a_kind_is_an_item_or_a_link(open_page: Pages) -> None:
+    page = open_page("?like=shop/disc 0&unlike=shop/bar 1")
+    expect_answer(page, 24, TOTAL)
+    expect(page.locator(".example")).to_have_count(2)
+    page.goto("/?like=nosuchitem")
+    expect(page.locator("#message h2")).to_have_text("That item is no longer here")
+    expect(page.locator("#stage")).to_contain_text("nosuchitem")
+    expect(tiles(page)).to_have_count(0)
+    page.goto("/?like=http://127.0.0.1:1/x.jpg")
+    expect(page.locator("#message h2")).to_contain_text("connect there")
 
 
 def with_something_to_like(state: dict[str, Any]) -> dict[str, Any]:

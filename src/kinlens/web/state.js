@@ -119,13 +119,16 @@ function writeExample({ kind, ref, weight, crop }) {
 }
 
 /**
+ * Text that says no kind was typed by hand: a link, or else an item's id, which the server knows or
+ * says that it doesn't.
+ *
  * @param {string} text
  * @param {number} sign
  * @returns {Example | null}
  */
 function readExample(text, sign) {
   const match = /^(?:w(\d*\.?\d+);)?(?:c([\d.,]+);)?(id|url|upload):(.+)$/s.exec(text);
-  if (!match) return null;
+  if (!match) return text ? example(/^https?:\/\//i.test(text) ? 'url' : 'id', text, sign) : null;
   const weight = Number(match[1] ?? 1);
   if (!(weight > 0)) return null;
   return {
