@@ -72,7 +72,10 @@ const results = new Results(
     clearFilters: () => store.step(clearFilters(store.state)),
     showMore: (k) => store.step({ ...store.state, k }),
     answered: (total, answer) => void answered(total, answer),
-    failed: () => void failed(),
+    failed: (trouble) => {
+      query.judge(trouble);
+      void failed();
+    },
   },
 );
 
@@ -202,6 +205,7 @@ function askKey(text) {
  * @param {import('./api.js').Answer | null} answer
  */
 async function answered(total, answer) {
+  query.judge(null);
   if (answer) byId('encoder').textContent = `${answer.encoder.name} · ${answer.encoder.dim} dimensions`;
   await learning;
   const grown = !filtered(store.state).length && learnedAt >= 0 && learnedAt !== total;

@@ -12,6 +12,7 @@ import { uploadAddress } from './uploads.js';
 /** @typedef {import('./state.js').Example} Example */
 /** @typedef {import('./state.js').State} State */
 /** @typedef {import('./captions.js').Captions} Captions */
+/** @typedef {import('./trouble.js').Trouble} Trouble */
 /**
  * @typedef {object} QueryActions
  * @property {(examples: Example[]) => void} step a change that "back" undoes
@@ -26,6 +27,8 @@ export class QueryPanel {
   /** What the strip shows: it is drawn again only when that changes. */
   #stripped = '';
   #tuned = -1;
+  /** @type {string | null} the link that the server got no picture from */
+  #refused = null;
 
   /**
    * @param {{panel: HTMLElement, stage: HTMLElement, strip: HTMLElement, tuning: HTMLElement}} parts
@@ -52,6 +55,30 @@ export class QueryPanel {
     this.#showStage();
     this.#showStrip();
     this.#showTuning();
+  }
+
+  /**
+   * Show no picture for a link that the server refused: this browser may well see one there.
+   *
+   * @param {Trouble | null} trouble null where the search was answered
+   */
+  judge(trouble) {
+    const refused = trouble?.fault ? this.#culprit(trouble) : null;
+    if (refused === this.#refused) return;
+    this.#refused = refused;
+    this.#staged = '';
+    this.#showStage();
+  }
+
+  /**
+   * @param {Trouble} trouble
+   * @returns {string | null} the link it is about, where that is certain
+   */
+  #culprit({ fault, text }) {
+    const asked = this.#examples.filter(({ kind }) => kind === 'url' || (kind === 'upload' && fault === 'picture'));
+    const named = asked.length > 1 ? asked.filter(({ kind, ref }) => kind === 'url' && text.includes(ref)) : asked;
+    const [entry] = named;
+    return entry?.kind === 'url' && named.length === 1 ? entry.ref : null;
   }
 
   /** @param {Partial<Example>} change of the selected example */
@@ -112,10 +139,14 @@ export class QueryPanel {
       const item = await find(entry.ref).catch(() => null);
       return item ? this.#itemPicture(item) : stand('missing', entry.ref, 'This item is not in the catalog.');
     }
+    if (entry.kind === 'url' && entry.ref === this.#refused) {
+      return stand('missing', hostOf(entry.ref), 'Kinlens got no picture from this link.');
+    }
     const address = entry.kind === 'url' ? entry.ref : await uploadAddress(entry.ref);
     if (!address) return stand('missing', 'Picture not here', 'It stays in the browser where it was dropped.');
     const image = toned(el('img', { class: 'shown', alt: 'Query picture', draggable: 'false', src: address }));
     image.addEventListener('error', () => {
+      if (!image.isConnected) return; // another picture has taken its place
       const instead =
         entry.kind === 'url'
           ? stand('link', hostOf(entry.ref), 'Kinlens fetches this picture itself; there is no preview.')

@@ -13,6 +13,7 @@ import { getUpload } from './uploads.js';
 /** @typedef {import('./api.js').Item} Item */
 /** @typedef {import('./state.js').State} State */
 /** @typedef {import('./trouble.js').Remedy} Remedy */
+/** @typedef {import('./trouble.js').Trouble} Trouble */
 /** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, scroll: number}} Shown */
 /**
  * @typedef {object} ResultActions
@@ -20,7 +21,7 @@ import { getUpload } from './uploads.js';
  * @property {() => void} clearFilters
  * @property {(k: number) => void} showMore
  * @property {(total: number, answer: Answer | null) => void} answered
- * @property {() => void} failed
+ * @property {(trouble: Trouble) => void} failed
  */
 
 const PAGE = 60;
@@ -259,8 +260,9 @@ export class Results {
     if (state.examples.length) return this.#say('similar', 'Nothing to compare with', 'The catalog holds no other picture.', []);
     this.#enter('empty');
     this.#say('folder', 'Nothing here yet', 'Index a folder of pictures, or a CSV that points at some. This page shows them as they come.', [
-      command('kinlens index FOLDER'),
+      command('kinlens index FOLDER --data DATA'),
     ]);
+    this.message.append(note('DATA is the folder that ', 'kinlens serve', ' was started with: ', 'kinlens-data', ' unless another was named.'));
     this.#retry = setTimeout(() => void this.#poll(), POLL_EMPTY);
   }
 
@@ -275,7 +277,8 @@ export class Results {
 
   /** @param {unknown} error */
   #fail(error) {
-    const { title, text, remedies, wait, passing } = explain(error);
+    const trouble = explain(error);
+    const { title, text, remedies, wait, passing } = trouble;
     if (!passing || !this.grid.items.length) this.grid.show([]);
     this.#enter(passing ? 'stale' : 'failed');
     this.status.replaceChildren();
@@ -291,7 +294,7 @@ export class Results {
     this.#asked = null;
     if (wait !== null) this.#countDown(wait);
     if (remedies[0] === 'key') this.actions.mend('key', text);
-    this.actions.failed();
+    this.actions.failed(trouble);
   }
 
   /**
@@ -305,9 +308,9 @@ export class Results {
 
   /** @param {number} seconds */
   #countDown(seconds) {
-    const note = el('p', { class: 'countdown' }, `Trying again in ${seconds} s`);
+    const left = el('p', { class: 'countdown' }, `Trying again in ${seconds} s`);
     this.message.querySelector('.countdown')?.remove();
-    this.message.append(note);
+    this.message.append(left);
     this.#retry = setTimeout(() => (seconds > 1 ? this.#countDown(seconds - 1) : this.#send(undefined, true)), 1000);
   }
 
@@ -339,4 +342,9 @@ function command(text) {
   const act = () => void copy(text, 'Copied');
   const button = el('button', { class: 'icon-button', type: 'button', 'aria-label': 'Copy the command', onclick: act }, icon('copy'));
   return el('div', { class: 'command' }, el('code', {}, text), button);
+}
+
+/** @param {...string} parts words and code in turn */
+function note(...parts) {
+  return el('p', {}, ...parts.map((part, at) => (at % 2 ? el('code', {}, part) : part)));
 }

@@ -12,6 +12,7 @@ import { Problem, Unreachable, apiKey } from './api.js';
  * @property {Remedy[]} remedies the first is the one to try
  * @property {number | null} wait seconds after which the page tries again by itself
  * @property {boolean} passing whether what was shown before stays true
+ * @property {'link' | 'picture' | null} fault what was asked with that can't be had
  */
 
 /** The picture that was asked about is only in another browser. */
@@ -26,6 +27,7 @@ const PICTURE = /** @type {Record<string, string>} */ ({
   'forbidden-address': 'Kinlens doesn’t connect there',
   'fetch-failed': 'That link gave no picture',
 });
+const LINK = ['forbidden-address', 'fetch-failed'];
 const OTHER = /** @type {Record<string, string>} */ ({
   'not-found': 'That item is no longer here',
   'picture-gone': 'That picture’s file has gone',
@@ -63,7 +65,7 @@ function explainProblem({ slug, status, title, detail, retryAfter }) {
   }
   const text = detail || 'The server’s log says more.';
   const picture = PICTURE[slug];
-  if (picture) return trouble(picture, text, ['browse', 'clear']);
+  if (picture) return trouble(picture, text, ['browse', 'clear'], { fault: LINK.includes(slug) ? 'link' : 'picture' });
   if (status >= 500) return trouble('The server has a problem', text, ['retry', 'clear']);
   return trouble(OTHER[slug] ?? title, text, [status === 403 ? 'key' : 'clear']);
 }
@@ -72,9 +74,9 @@ function explainProblem({ slug, status, title, detail, retryAfter }) {
  * @param {string} title
  * @param {string} text
  * @param {Remedy[]} remedies
- * @param {{wait?: number | null, passing?: boolean}} [more]
+ * @param {Partial<Pick<Trouble, 'wait' | 'passing' | 'fault'>>} [more]
  * @returns {Trouble}
  */
-function trouble(title, text, remedies, { wait = null, passing = false } = {}) {
-  return { title, text, remedies, wait, passing };
+function trouble(title, text, remedies, { wait = null, passing = false, fault = null } = {}) {
+  return { title, text, remedies, wait, passing, fault };
 }
