@@ -60,6 +60,24 @@ def test_a_link_to_a_private_address(open_page: Pages, link: str, title: str) ->
     expect(page.get_by_role("button", name="Choose another picture")).to_be_visible()
 
 
+def test_a_refused_link_takes_the_place_of_the_picture_before(open_page: Pages) -> None:
+    page = open_page("?like=id:shop/disc 0")
+    expect_answer(page, 24, TOTAL)
+    refused = "http://10.1.2.3/disc.jpg"
+    seen = draw("ring", "Green")  # by this browser; the server doesn't connect there
+    page.route(refused, lambda route: route.fulfill(body=seen, content_type="image/jpeg"))
+    page.fill("#link", refused)
+    page.press("#link", "Enter")
+    said(page, "Kinlens doesn’t connect there")  # noqa: RUF001
+    expect(page.locator("#stage")).to_contain_text("Kinlens got no picture from this link.")
+    expect(page.locator("#stage")).to_contain_text("10.1.2.3")
+    expect(page.locator("#stage img")).to_have_count(0)
+    expect(page.locator("#stage .crop")).to_be_hidden()
+    page.go_back()
+    expect_answer(page, 24, TOTAL)
+    expect(page.locator("#stage img")).to_have_attribute("alt", "Red disc")
+
+
 def test_a_link_without_a_picture(open_page: Pages, open_shop: Shops) -> None:
     page = open_page(url=open_shop(fetch_allowed_hosts=("127.0.0.1",)).url)
     page.fill("#link", "http://127.0.0.1:1/x.jpg")
@@ -80,6 +98,7 @@ def test_a_guarded_catalog_asks_for_a_key(open_page: Pages, open_shop: Shops) ->
     page = open_page(url=guarded.url)
     dialog = page.get_by_role("dialog", name="This catalog needs a key")
     expect(dialog).to_be_visible()
+    expect(dialog).to_contain_text("kinlens keys create NAME")
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type("kl_wrong")
     page.keyboard.press("Enter")
