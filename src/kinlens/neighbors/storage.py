@@ -25,6 +25,8 @@ _CHUNK_BYTES = 32 << 20
 _CHUNK_PACKS = 8
 _PART = 1024
 _REGROWTH = 4
+_LEARN_AGAIN = 8
+"""Of chunks whose like don't suit sketches, one in so many tries again: a try takes 80 ms."""
 
 
 def chunk_slots(dim: int) -> int:
@@ -83,6 +85,7 @@ class Chunk:
     codes : of the vectors
     sketches : of the vectors; None while they are too few to learn axes from, or where sketches
         wouldn't pay
+    learns : whether to try to learn axes; where the chunk before found none, most don't
     basis : of how many vectors the center was found to suit
     peaks : of the codes
     count : slots in use
@@ -96,6 +99,7 @@ class Chunk:
     alive: Mask
     codes: Codes
     sketches: Sketches | None
+    learns: bool
     basis: int
     peaks: Peaks = Peaks()
     count: int = 0
@@ -120,6 +124,7 @@ class Chunk:
             alive=np.zeros(slots, np.bool_),
             codes=Codes.empty(center, slots),
             sketches=_sketches_like(before, slots),
+            learns=before is None or before.sketches is not None or key % _LEARN_AGAIN == 0,
             basis=len(vectors),
         )
 
@@ -178,7 +183,7 @@ class Chunk:
         """The sketches with these slots, along other axes if those they began with don't suit."""
         sketches, start = self.sketches, part.start
         enough = min(LEAST, len(self.rows))
-        if part.start < enough <= part.stop:
+        if self.learns and part.start < enough <= part.stop:
             vectors = self.vectors[: part.stop]
             if sketches is None or not sketches.axes.suits(vectors):
                 axes = Axes.learned(vectors)
