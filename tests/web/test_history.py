@@ -113,7 +113,9 @@ def test_the_brand_leads_home(open_page: Pages) -> None:
 
 
 def test_an_address_edited_by_hand_still_works(open_page: Pages) -> None:
-    with_nonsense = "?like=w0;id:shop/disc 0&k=-3&metric=x&r.price=a..b&f.color=!{&unlike=id:shop/disc 0"
+    with_nonsense = (
+        "?like=w0;id:shop/disc 0&k=-3&metric=x&r.price=a..b&f.color=!{&unlike=id:shop/disc 0"
+    )
     page = open_page(with_nonsense)
     expect_pictures(page, TOTAL)
     expect(tiles(page)).to_have_count(TOTAL)
