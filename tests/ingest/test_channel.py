@@ -104,3 +104,27 @@ def test_many_threads_lose_nothing():
             pool.submit(write, start)
         found = [number for reader in readers for number in reader.result(20)]
     assert sorted(found) == list(range(2000))
+
+
+def test_readers_share_and_none_ends_before_the_writers():
+    channel: Channel[int] = Channel(8)
+    taken: list[list[int]] = [[], []]
+
+    def read(mine: list[int]) -> None:
+        while batch := channel.take(4, patience=0.001):
+            mine.extend(batch)
+            time.sleep(0.001)
+
+    readers = [threading.Thread(target=read, args=(mine,)) for mine in taken]
+    for reader in readers:
+        reader.start()
+    for number in range(400):
+        channel.put(number)
+        if number % 50 == 0:
+            time.sleep(0.01)  # both wait for more, and one takes all there is
+            assert all(reader.is_alive() for reader in readers)
+    channel.finish()
+    for reader in readers:
+        reader.join(5)
+    assert sorted(taken[0] + taken[1]) == list(range(400))
+    assert all(mine == sorted(mine) for mine in taken)

@@ -61,18 +61,28 @@ class Channel(Generic[T]):
         most : items
         patience : seconds to wait for that many to come together
         """
-        deadline = time.monotonic() + patience
         with self._filled:
-            while not self._items and self._writers and not self._closed:
-                self._filled.wait()
-            while len(self._items) < most and self._writers and not self._closed:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._filled.wait(left):
+            while True:
+                while not self._items and self._is_open():
+                    self._filled.wait()
+                self._gather(most, time.monotonic() + patience)
+                # Another reader may have taken all of it while this one waited for more.
+                if self._items or not self._is_open():
                     break
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
             self._weight -= sum(map(self._weigh, taken))
             self._room.notify(len(taken))
             return taken
+
+    def _gather(self, most: int, deadline: float) -> None:
+        """Wait until so many are there, or the deadline, or the end."""
+        while len(self._items) < most and self._is_open():
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._filled.wait(left):
+                return
+
+    def _is_open(self) -> bool:
+        return self._writers > 0 and not self._closed
 
     def _is_full(self) -> bool:
         return len(self._items) >= self._size or self._weight >= self._most

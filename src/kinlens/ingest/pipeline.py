@@ -26,6 +26,9 @@ PATIENCE = 2.0
 WAITING_BYTES = 64_000_000
 """Of encoded pictures that wait for a decoder."""
 
+ENCODERS = 2
+"""Threads that encode: while one gathers a batch, the network computes the other's."""
+
 WRITE_BATCHES = 8
 _HURRY = 1.0
 
@@ -75,7 +78,7 @@ class Pipeline:
             4 * BATCH, weigh=lambda work: work.weight, most=WAITING_BYTES
         )
         self._ready: Channel[Prepared | Outcome] = Channel(4 * BATCH, writers=threads + 1)
-        self._encoded: Channel[Batch] = Channel(WRITE_BATCHES)
+        self._encoded: Channel[Batch] = Channel(WRITE_BATCHES, writers=ENCODERS)
         self._threads: list[threading.Thread] = []
         self._count = threads
         self._fetches = False
@@ -84,7 +87,8 @@ class Pipeline:
         self._start(self._feed, "feed")
         for _ in range(self._count):
             self._start(self._prepare, "decode")
-        self._start(self._encode, "encode")
+        for _ in range(ENCODERS):
+            self._start(self._encode, "encode")
         return self
 
     def __exit__(
