@@ -156,7 +156,7 @@ WHERES = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(rows=st.lists(ROWS, min_size=1, max_size=12), changed=st.lists(ROWS), where=WHERES)
 def test_columns_agree_with_the_twin(rows, changed, where) -> None:
     tree = filters.parse(where)

@@ -37,7 +37,7 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
     create(tmp_path).close()
     following = SqliteCatalog.open(tmp_path)
     begun = 0
-    for _ in range(12):
+    for _ in range(20):
         writer = start(ADD_FOREVER, tmp_path, begun, BATCH)
         acknowledged = int(writer.stdout.readline())
         time.sleep(rng.random() * 0.15)

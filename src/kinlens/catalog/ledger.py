@@ -81,7 +81,7 @@ class Ledger:
         condition, values = ("", []) if state is None else ("state = ? AND ", [state])
         with self._database.read() as connection:
             found = connection.execute(
-                "SELECT id, state, reason, reference, at FROM ledger "  # noqa: S608
+                "SELECT id, state, reason, reference, at FROM ledger "
                 f"WHERE {condition} id > ? ORDER BY id LIMIT ?",
                 (*values, after or "", -1 if limit is None else limit),
             )

@@ -276,11 +276,10 @@ def _rows(connection: sqlite3.Connection, revision: int) -> npt.NDArray[np.int64
 def _items_since(connection: sqlite3.Connection, columns: str, revision: int) -> sqlite3.Cursor:
     """Items written after a revision, all for -1, in order of row."""
     if revision < 0:
-        return connection.execute(f"SELECT {columns} FROM items ORDER BY row")  # noqa: S608
+        return connection.execute(f"SELECT {columns} FROM items ORDER BY row")
     # Left alone, SQLite prefers walking the whole table in order to sorting the few that changed.
     return connection.execute(
-        f"SELECT {columns} FROM items INDEXED BY items_by_revision "  # noqa: S608
-        "WHERE revision > ? ORDER BY row",
+        f"SELECT {columns} FROM items INDEXED BY items_by_revision WHERE revision > ? ORDER BY row",
         (revision,),
     )
 

@@ -35,8 +35,7 @@ def items_of(found: Sequence[Sequence[Any]]) -> list[Item]:
 def items_by_row(connection: sqlite3.Connection, rows: Iterable[int]) -> dict[int, Item]:
     """The items of these rows."""
     found = connection.execute(
-        f"SELECT {ITEM_COLUMNS}, row FROM items "  # noqa: S608
-        "WHERE row IN (SELECT value FROM json_each(?))",
+        f"SELECT {ITEM_COLUMNS}, row FROM items WHERE row IN (SELECT value FROM json_each(?))",
         (json.dumps(list(rows)),),
     ).fetchall()
     items = items_of([record[:-1] for record in found])

@@ -143,7 +143,7 @@ class SpaceFill:
         while True:
             with self._database.read() as connection:
                 found = connection.execute(
-                    f"SELECT row, {records.ITEM_COLUMNS} FROM items "  # noqa: S608
+                    f"SELECT row, {records.ITEM_COLUMNS} FROM items "
                     "WHERE row > ? AND NOT EXISTS (SELECT 1 FROM vectors "
                     "WHERE vectors.row = items.row AND space = ?) ORDER BY row LIMIT ?",
                     (last, self._space, _BLOCK),

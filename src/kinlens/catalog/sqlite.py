@@ -126,7 +126,7 @@ class SqliteCatalog:
         """See `Catalog.get`; in the order asked."""
         with self._database.read() as connection:
             found = connection.execute(
-                f"SELECT {records.ITEM_COLUMNS} FROM items "  # noqa: S608
+                f"SELECT {records.ITEM_COLUMNS} FROM items "
                 "WHERE id IN (SELECT value FROM json_each(?))",
                 (records.usable_ids(ids),),
             ).fetchall()
@@ -281,8 +281,7 @@ class SqliteCatalog:
         while True:
             with self._database.read() as connection:
                 found = connection.execute(
-                    f"SELECT {records.ITEM_COLUMNS} FROM items "  # noqa: S608
-                    "WHERE id > ? ORDER BY id LIMIT ?",
+                    f"SELECT {records.ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?",
                     (after, min(limit, _SCAN_BLOCK)),
                 ).fetchall()
             if not found:

@@ -20,7 +20,7 @@ def upsert(
     encoded = records.records_of(items)
     revision = _next_revision(connection)
     connection.executemany(
-        f"INSERT INTO items ({records.ITEM_COLUMNS}, revision, encoded) "  # noqa: S608
+        f"INSERT INTO items ({records.ITEM_COLUMNS}, revision, encoded) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
         "picture = excluded.picture, content_hash = excluded.content_hash, "
         "width = excluded.width, height = excluded.height, metadata = excluded.metadata, "
