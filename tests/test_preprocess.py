@@ -158,8 +158,18 @@ def test_what_is_no_picture_is_refused(image):
         recipe(8).prepare([image])
 
 
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_bgr_turns_the_channels_around(layout):
+    images = [noise(5, 9), noise(40, 3)]
+    axis = 1 if layout == "nchw" else 3
+    plain = recipe(8, mean=(1, 2, 3), std=(4, 5, 6), layout=layout).prepare(images)
+    turned = recipe(8, mean=(1, 2, 3), std=(4, 5, 6), layout=layout, channels="bgr").prepare(images)
+    assert turned.flags.c_contiguous
+    np.testing.assert_array_equal(np.flip(turned, axis), plain)
+
+
 def test_dict_round_trip():
-    one = Recipe(128, "pad", (1, 2, 3), (4, 5, 6), "nhwc", "box", 0)
+    one = Recipe(128, "pad", (1, 2, 3), (4, 5, 6), "nhwc", "box", 0, "bgr")
     again = Recipe.from_dict(json.loads(json.dumps(one.to_dict())))
     assert again == one
     assert again.canonical_json() == one.canonical_json()
@@ -167,7 +177,12 @@ def test_dict_round_trip():
 
 def test_canonical_json_ignores_spelling_but_no_difference():
     values = {"size": 8, "resize": "crop", "mean": [0, 0, 0], "std": [1, 1, 1]}
-    spelled = {**dict(reversed(values.items())), "layout": "nchw", "mean": [0.0, 0.0, 0.0]}
+    spelled = {
+        **dict(reversed(values.items())),
+        "layout": "nchw",
+        "mean": [0.0, 0.0, 0.0],
+        "channels": "rgb",
+    }
     base = Recipe.from_dict(values).canonical_json()
     assert Recipe.from_dict(spelled).canonical_json() == base
     changes = [
@@ -178,6 +193,7 @@ def test_canonical_json_ignores_spelling_but_no_difference():
         {"layout": "nhwc"},
         {"resample": "box"},
         {"fill": 0},
+        {"channels": "bgr"},
     ]
     others = {Recipe.from_dict({**values, **change}).canonical_json() for change in changes}
     assert len(others | {base}) == len(changes) + 1
@@ -193,6 +209,7 @@ def test_canonical_json_ignores_spelling_but_no_difference():
         ({"resize": "squash"}, "stretch, crop, pad"),
         ({"layout": "hwc"}, "nchw, nhwc"),
         ({"resample": ["box"]}, "box, bilinear, bicubic"),
+        ({"channels": "grb"}, "rgb, bgr"),
         ({"mean": [1, 2]}, "mean"),
         ({"mean": "abc"}, "mean"),
         ({"mean": [0, 0, float("nan")]}, "mean"),

@@ -18,6 +18,7 @@ from kinlens.types import Pixels
 Resize = Literal["stretch", "crop", "pad"]
 Resample = Literal["box", "bilinear", "bicubic"]
 Layout = Literal["nchw", "nhwc"]
+Channels = Literal["rgb", "bgr"]
 Color = tuple[float, float, float]
 
 MAX_SIZE = 4096
@@ -44,6 +45,8 @@ class Recipe:
     layout : "nchw" for (n, 3, S, S) or "nhwc" for (n, S, S, 3)
     resample : antialiased filter of the resize
     fill : gray of the padding, 0 to 255
+    channels : order in which the network takes them, "bgr" for one whose training read pictures
+        with OpenCV or Caffe; `mean` and `std` stay in the order R, G, B
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Recipe:
     layout: Layout = "nchw"
     resample: Resample = "bilinear"
     fill: int = 255
+    channels: Channels = "rgb"
 
     def __post_init__(self) -> None:
         _check_whole("size", self.size, 1, MAX_SIZE)
@@ -64,6 +68,7 @@ class Recipe:
         _check_choice("resize", self.resize, get_args(Resize))
         _check_choice("layout", self.layout, get_args(Layout))
         _check_choice("resample", self.resample, get_args(Resample))
+        _check_choice("channels", self.channels, get_args(Channels))
         object.__setattr__(self, "mean", _color("mean", self.mean))
         object.__setattr__(self, "std", _color("std", self.std))
         if min(self.std) <= 0:
@@ -91,7 +96,10 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The content of a `recipe.json`; `from_dict` reads it back."""
-        return {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        values = {**asdict(self), "mean": list(self.mean), "std": list(self.std)}
+        if self.channels == "rgb":
+            del values["channels"]  # fingerprints are older than it
+        return values
 
     def canonical_json(self) -> str:
         """One spelling for equal recipes, defaults included: what a fingerprint is taken of."""
@@ -142,6 +150,8 @@ class Recipe:
     def normalize(self, squares: Pixels) -> npt.NDArray[np.float32]:
         """Network input for pictures that are squares already, uint8 (n, S, S, 3)."""
         mean, std = np.asarray(self.mean, np.float32), np.asarray(self.std, np.float32)
+        if self.channels == "bgr":
+            squares, mean, std = squares[..., ::-1], mean[::-1], std[::-1]
         if self.layout == "nchw":
             squares = squares.transpose(0, 3, 1, 2)
             mean, std = mean[:, None, None], std[:, None, None]

@@ -114,6 +114,38 @@ def test_fingerprint_tells_recipes_outputs_and_networks_apart(runtime: str, tmp_
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("pooling", ["average", "max", "none"])
+def test_pooling(runtime: str, tmp_path: Path, declared: bool, pooling: str) -> None:
+    onnx = networks.pooling({"map": ("n", 3, 4, 4)} if declared else {"color": ("n", 3)})
+    path = networks.write(tmp_path, onnx, output="map", pooling=pooling)
+    picture = networks.pictures(1, height=8, width=8)[0]
+    parts = (picture.astype(np.float32).reshape(4, 2, 4, 2, 3).mean(axis=(1, 3)) - 128) / 64
+    expected = {
+        "average": parts.mean(axis=(0, 1)),
+        "max": parts.max(axis=(0, 1)),
+        "none": parts.transpose(2, 0, 1).ravel(),
+    }
+    encoder = open_encoder(path, runtime=runtime)
+    found = encoder.run(encoder.recipe.prepare([picture]))
+    np.testing.assert_allclose(found, [expected[pooling]], atol=0.02)
+
+
+def test_pooling_of_what_turns_out_to_be_no_map(runtime: str, tmp_path: Path) -> None:
+    path = networks.write(tmp_path, networks.pooling(), output="color", pooling="average")
+    with pytest.raises(EncoderError, match=r"wants a spatial map.*gave \(1, 3\)"):
+        open_encoder(path, runtime=runtime)
+
+
+def test_fingerprint_tells_poolings_apart(runtime: str, tmp_path: Path) -> None:
+    path = networks.write(tmp_path, networks.pooling({"map": ("n", 3, 4, 4)}), pooling="none")
+    found = {
+        open_encoder(path, runtime=runtime, pooling=pooling).identity.fingerprint
+        for pooling in (None, "none", "max", "average")
+    }
+    assert len(found) == 3
+
+
 def test_texts_are_refused(encoder: NetworkEncoder) -> None:
     with pytest.raises(InvalidInput, match="pictures only"):
         encoder.encode_texts(["a red dress"])

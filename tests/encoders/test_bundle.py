@@ -65,6 +65,16 @@ def test_output_is_kept(tmp_path: Path) -> None:
     assert open_encoder(tmp_path / "colors").identity.dim == 3
 
 
+def test_pooling_of_a_map_within_is_kept(tmp_path: Path) -> None:
+    images = np.stack(networks.pictures(2, height=8, width=8))
+    scaled = (images.astype(np.float32) - 128) / 64
+    largest = scaled.reshape(2, 4, 2, 4, 2, 3).mean(axis=(2, 4)).max(axis=(1, 2))
+    made = parts(tmp_path, onnx=networks.pooling(), images=images, vectors=largest)
+    made["recipe"] = Recipe.from_dict(networks.RECIPE)
+    write_bundle(tmp_path / "largest", **made, output="map", pooling="max")
+    assert open_encoder(tmp_path / "largest").identity.dim == 3
+
+
 def test_a_reference_that_disagrees_writes_nothing(tmp_path: Path, folder: Path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     made = parts(tmp_path)

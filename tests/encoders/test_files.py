@@ -58,6 +58,8 @@ def test_no_file(tmp_path: Path) -> None:
     [
         ({"output": 3}, '"output"'),
         ({"output": ""}, '"output"'),
+        ({"pooling": "mean"}, "average, max, none; got 'mean'"),
+        ({"pooling": ["max"]}, "average, max, none"),
         ({"size": 0}, "size"),
         ({"sizes": 8}, "unknown: sizes"),
     ],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from encoders import networks
-from kinlens.encoders.graph import FLOAT32, Port, read_graph
+from kinlens.encoders.graph import FLOAT32, Port, cut, read_graph
 from kinlens.errors import BundleError
 
 
@@ -45,6 +45,24 @@ def test_teacher(teacher_onnx: Path) -> None:
     assert [port.name for port in ours.inputs] == [port.name for port in theirs.input]
     assert [port.name for port in ours.outputs] == [port.name for port in theirs.output]
     assert ours.inputs[0].shape == (None, 3, 224, 224)
+
+
+def test_what_lies_within() -> None:
+    graph = read_graph(networks.pooling(), "own")
+    assert [port.name for port in graph.inner] == ["map", "vector", "pooled", "color"]
+    assert {port.shape for port in graph.inner} == {None}
+    inferred = onnx.shape_inference.infer_shapes(onnx.load_from_string(networks.pooling()))
+    said = read_graph(inferred.SerializeToString(), "own").inner[0]
+    assert said == Port("map", FLOAT32, (None, 3, 4, 4))
+
+
+@pytest.mark.parametrize("tensor", ["map", "pooled", "ä" * 200])
+def test_cut_leaves_all_but_the_outputs(tensor: str) -> None:
+    whole = networks.pooling({"vector": ("n", 48), "color": ("n", 3)})
+    expected = onnx.load_from_string(whole)
+    del expected.graph.output[:]
+    expected.graph.output.add(name=tensor)
+    assert onnx.load_from_string(cut(whole, tensor)) == expected
 
 
 def test_weights_in_another_file_are_refused() -> None:

@@ -8,13 +8,17 @@ import pytest
 from onnx import TensorProto, helper
 
 from encoders import networks
+from kinlens.encoders.graph import read_graph
 from kinlens.encoders.network import Network
+from kinlens.encoders.pooling import Pooling
 from kinlens.errors import BundleError
 from kinlens.preprocess import Recipe
 
 
-def make(onnx: bytes, output: str | None = None, **recipe: Any) -> Network:
-    return Network("own", onnx, Recipe.from_dict({**networks.RECIPE, **recipe}), output)
+def make(
+    onnx: bytes, output: str | None = None, pooling: Pooling | None = None, **recipe: Any
+) -> Network:
+    return Network("own", onnx, Recipe.from_dict({**networks.RECIPE, **recipe}), output, pooling)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +45,23 @@ def test_outputs_to_choose_from_are_listed() -> None:
 
 
 def test_a_spatial_map_is_no_vector() -> None:
-    with pytest.raises(BundleError, match="pooling and flattening"):
+    with pytest.raises(BundleError, match='add "pooling": "average"'):
         make(networks.pooling({"map": ("n", 3, 4, 4)}))
+
+
+def test_a_vector_is_no_spatial_map() -> None:
+    with pytest.raises(BundleError, match=r"wants a spatial map.*is vector \(\?, 48\)"):
+        make(networks.pooling(), pooling="max")
+
+
+def test_a_tensor_within() -> None:
+    network = make(networks.pooling(), "map", "average")
+    assert network.output_index == 0
+    assert [port.name for port in read_graph(network.trunk, "trunk").outputs] == ["map"]
+    with pytest.raises(BundleError, match=r"'mop'.*vector \(\?, 48\)\. .*such as map"):
+        make(networks.pooling(), "mop")
+    with pytest.raises(BundleError, match="such as vector, pooled, color"):
+        make(networks.pooling(), "xyz")
 
 
 @pytest.mark.parametrize("recipe", [{"size": 9}, {"layout": "nhwc"}])

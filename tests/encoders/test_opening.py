@@ -76,6 +76,23 @@ def test_arguments_that_cannot_be_used(tmp_path: Path) -> None:
         open_encoder("kinlens-mini", recipe=path)
 
 
+def test_another_output_than_the_recipe_s(tmp_path: Path) -> None:
+    path = networks.write(tmp_path, networks.pooling(), output="map", pooling="average")
+    assert open_encoder(path).identity.dim == 3
+    assert open_encoder(path, pooling="none").identity.dim == 48
+    assert open_encoder(path, output="vector").identity.dim == 48
+    with pytest.raises(BundleError, match="average, max, none"):
+        open_encoder(path, pooling="mean")  # type: ignore[arg-type]
+
+
+def test_the_last_map_of_a_bundle() -> None:
+    usual = open_encoder("kinlens-mini")
+    within = "/features/features.9/Relu_output_0"
+    other = open_encoder("kinlens-mini", output=within, pooling="none")
+    assert other.identity.dim > usual.identity.dim
+    assert other.identity.fingerprint != usual.identity.fingerprint
+
+
 def test_a_picture_is_no_network(tmp_path: Path) -> None:
     path = networks.write(tmp_path, b"\xff\xd8\xff\xe0 JFIF")
     with pytest.raises(BundleError, match="not a whole ONNX file"):

@@ -1,7 +1,8 @@
 """A bundle: the folder in which training hands a model to serving.
 
 model.onnx     the network, in one file
-recipe.json    how pictures become its input; "output" names the vector where there are several
+recipe.json    how pictures become its input; "output" names the vector where there are several,
+               "pooling" makes one of a spatial map
 golden.npz     pictures and the vectors a reference run gave them; loading checks them
 card.json      "name" and "license", then whatever a user should know; "sha256" of the other
                files, and "golden_cosine" by precision where the usual one doesn't fit
@@ -22,6 +23,7 @@ from typing import Any
 from kinlens.encoders.files import parse_json, parse_recipe, read_bytes
 from kinlens.encoders.golden import Golden
 from kinlens.encoders.network import Network, NetworkEncoder
+from kinlens.encoders.pooling import Pooling
 from kinlens.encoders.runtimes import connect, installed_runtimes
 from kinlens.errors import BundleError
 from kinlens.preprocess import Recipe
@@ -87,7 +89,7 @@ def read_bundle(folder: Path, *, hashed: bool = False) -> Bundle:
     contents = {name: read_bytes(folder / name) for name in FILES if name != CARD}
     _check_hashes(card.get("sha256"), contents, folder, required=hashed)
     recipe = parse_recipe(contents[RECIPE], folder / RECIPE)
-    network = Network(card["name"], contents[MODEL], recipe.recipe, recipe.output)
+    network = recipe.network(card["name"], contents[MODEL])
     return Bundle(network, Golden.from_bytes(contents[GOLDEN]), card)
 
 
@@ -100,6 +102,7 @@ def write_bundle(
     vectors: Vectors,
     card: Mapping[str, Any],
     output: str | None = None,
+    pooling: Pooling | None = None,
 ) -> Bundle:
     """Write a bundle, once every installed runtime has reproduced the reference run.
 
@@ -114,13 +117,15 @@ def write_bundle(
         resize too
     vectors : float32 (n, dim), what the reference run gave for them
     card : at least "name" and "license"
-    output : which of several outputs is the vector
+    output : which of several outputs, or which tensor within, is the vector or the map
+    pooling : of a map: "average", "max" or "none"
 
     Raises
     ------
     BundleError : a runtime gives other vectors, or a part can't be used
     """
-    fields = recipe.to_dict() | ({"output": output} if output else {})
+    named = {"output": output, "pooling": pooling}
+    fields = recipe.to_dict() | {key: value for key, value in named.items() if value}
     contents = {
         MODEL: onnx,
         RECIPE: _json(fields),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinlens.encoders.network import Network
+from kinlens.encoders.pooling import Pooling, as_pooling
 from kinlens.errors import BundleError, ModelUnavailable
 from kinlens.preprocess import Recipe
 
@@ -26,13 +27,19 @@ class RecipeFile:
     Parameters
     ----------
     recipe : of the network's input
-    output : name of the output that is the vector, where there are several
+    output : name of the output that is the vector or the map, where there are several
+    pooling : of a map
     model : path of the ONNX file, where the recipe doesn't lie beside it
     """
 
     recipe: Recipe
     output: str | None
+    pooling: Pooling | None
     model: str | None
+
+    def network(self, name: str, onnx: bytes) -> Network:
+        """The network that this is the recipe of."""
+        return Network(name, onnx, self.recipe, self.output, self.pooling)
 
 
 def read_network(path: Path, recipe: Path | None = None) -> Network:
@@ -84,12 +91,14 @@ def parse_recipe(data: bytes, path: Path) -> RecipeFile:
         if text is not None and not (isinstance(text, str) and text):
             raise BundleError(f'"{key}" in {path} needs to be a text; got {text!r}.')
         texts[key] = text
-    rest = {key: value for key, value in values.items() if key not in texts}
+    pooling = values.get("pooling")
+    rest = {key: value for key, value in values.items() if key not in {*texts, "pooling"}}
     try:
         recipe = Recipe.from_dict(rest)
+        checked = None if pooling is None else as_pooling(pooling)
     except BundleError as error:
         raise BundleError(f"{path}: {error}") from error
-    return RecipeFile(recipe, texts["output"], texts["model"])
+    return RecipeFile(recipe, texts["output"], checked, texts["model"])
 
 
 def parse_json(data: bytes, path: Path) -> Mapping[str, Any]:
@@ -114,4 +123,4 @@ def read_bytes(path: Path) -> bytes:
 def _network(model: Path, said: RecipeFile) -> Network:
     if not model.is_file():
         raise ModelUnavailable(f"There is no file {model}; name an ONNX file that exists.")
-    return Network(model.stem, read_bytes(model), said.recipe, said.output)
+    return said.network(model.stem, read_bytes(model))

@@ -2,7 +2,8 @@
 
 Read from the protobuf wire format, because the `onnx` package is a build tool and runtimes report
 names and shapes each in their own way; a fingerprint must not depend on the runtime. The field
-numbers are those of onnx.proto, stable since ONNX 1.0.
+numbers are those of onnx.proto, stable since ONNX 1.0. In the same way a file is cut at a tensor
+within.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ FLOAT32 = 1
 _EXTERNAL = 1
 
 _MODEL_GRAPH = 7
-_GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 5, 11, 12
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE = 1, 5, 11, 12, 13
+_NODE_OUTPUT, _VALUE_NAME = 2, 1
 _TENSOR_NAME, _TENSOR_LOCATION = 8, 14
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -45,10 +47,18 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Inputs that a caller has to feed, and outputs, both in the order of the file."""
+    """What goes through a network, all in the order of the file.
+
+    Parameters
+    ----------
+    inputs : that a caller has to feed
+    outputs : of the network
+    inner : what its operators give, some of it outputs; most files don't say the shapes
+    """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    inner: tuple[Port, ...] = ()
 
 
 def read_graph(onnx: bytes, name: str) -> Graph:
@@ -77,6 +87,8 @@ def read_graph(onnx: bytes, name: str) -> Graph:
 def _read_graph(model: memoryview, name: str) -> Graph:
     inputs: list[Port] = []
     outputs: list[Port] = []
+    inner: list[str] = []
+    said: dict[str, Port] = {}
     weights: set[str] = set()
     for body in _messages(model, _MODEL_GRAPH):
         for number, value in _fields(body):
@@ -86,8 +98,52 @@ def _read_graph(model: memoryview, name: str) -> Graph:
                 outputs.append(_port(_message(value)))
             elif number == _GRAPH_INITIALIZER:
                 weights.add(_weight_name(_message(value), name))
-    # Until IR version 4 a file lists its weights among the inputs.
-    return Graph(tuple(port for port in inputs if port.name not in weights), tuple(outputs))
+            elif number == _GRAPH_NODE:
+                inner += [_text(made) for made in _messages(_message(value), _NODE_OUTPUT)]
+            elif number == _GRAPH_VALUE:
+                port = _port(_message(value))
+                said[port.name] = port
+    return Graph(
+        # Until IR version 4 a file lists its weights among the inputs.
+        tuple(port for port in inputs if port.name not in weights),
+        tuple(outputs),
+        tuple(said.get(name, Port(name, 0, None)) for name in inner if name),
+    )
+
+
+def cut(onnx: bytes, tensor: str) -> bytes:
+    """The network up to a tensor within, which becomes its only output.
+
+    Runtimes leave out the operators that it doesn't need.
+
+    Parameters
+    ----------
+    onnx : content of a file that `read_graph` can read
+    tensor : name of one of its `inner`
+    """
+    output = _bytes_field(_GRAPH_OUTPUT, _bytes_field(_VALUE_NAME, tensor.encode()))
+    parts: list[bytes | memoryview] = []
+    for number, value, whole in _entries(memoryview(onnx)):
+        if number != _MODEL_GRAPH:
+            parts.append(whole)
+            continue
+        kept = [part for number, _, part in _entries(_message(value)) if number != _GRAPH_OUTPUT]
+        parts.append(_bytes_field(_MODEL_GRAPH, b"".join([*kept, output])))
+        output = b""
+    return b"".join(parts)
+
+
+def _bytes_field(number: int, content: bytes) -> bytes:
+    return _as_varint(number << 3 | _BYTES) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
 
 
 def _weight_name(tensor: memoryview, file: str) -> str:
@@ -141,13 +197,19 @@ def _text(value: int | memoryview) -> str:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    return ((number, value) for number, value, _ in _entries(message))
+
+
+def _entries(message: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
+    """Number and value of each field, and all of its bytes."""
     position = 0
     while position < len(message):
+        start = position
         tag, position = _varint(message, position)
         kind = tag & 7
         if kind == _VARINT:
             value, position = _varint(message, position)
-            yield tag >> 3, value
+            yield tag >> 3, value, message[start:position]
             continue
         if kind == _BYTES:
             size, position = _varint(message, position)
@@ -157,8 +219,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError(f"unknown wire type {kind}")
         if position + size > len(message):
             raise ValueError("cut short")
-        yield tag >> 3, message[position : position + size]
-        position += size
+        end = position + size
+        yield tag >> 3, message[position:end], message[start:end]
+        position = end
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

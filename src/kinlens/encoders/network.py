@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.encoders.base import BaseEncoder
-from kinlens.encoders.graph import FLOAT32, Graph, Port, read_graph
+from kinlens.encoders.graph import FLOAT32, Graph, Port, cut, read_graph
+from kinlens.encoders.pooling import Pooling, pooled
 from kinlens.errors import BundleError, EncoderError
 from kinlens.preprocess import Recipe
 from kinlens.types import EncoderIdentity
@@ -40,7 +42,9 @@ class Network:
     name : for people
     onnx : content of the file
     recipe : how pictures become its input
-    named_output : the output to use; None where the network has just one that fits
+    named_output : the output to use, or a tensor within; None where the network has just one
+        output that fits
+    pooling : of an output that is a spatial map; None where it is a vector
 
     Raises
     ------
@@ -51,6 +55,7 @@ class Network:
     onnx: bytes
     recipe: Recipe
     named_output: str | None = None
+    pooling: Pooling | None = None
 
     def __post_init__(self) -> None:
         _check_input(self)
@@ -66,10 +71,17 @@ class Network:
         """The output that is the vector."""
         return _choose_output(self.graph, self.named_output, self.name)
 
+    @cached_property
+    def trunk(self) -> bytes:
+        """What a runtime computes: the file, up to the output where that lies within."""
+        declared = self.output in self.graph.outputs
+        return self.onnx if declared else cut(self.onnx, self.output.name)
+
     @property
     def output_index(self) -> int:
-        """Where the output stands among those of the file."""
-        return self.graph.outputs.index(self.output)
+        """Where the output stands among those of the trunk."""
+        declared = self.graph.outputs
+        return declared.index(self.output) if self.output in declared else 0
 
     @property
     def fixed_batch(self) -> int | None:
@@ -79,12 +91,14 @@ class Network:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits of the hash of network, recipe and output; the same on every runtime."""
-        parts = (
+        """16 hex digits of the hash of all that makes a vector; the same on every runtime."""
+        parts = [
             hashlib.sha256(self.onnx).hexdigest(),
             self.recipe.canonical_json(),
             self.output.name,
-        )
+        ]
+        if self.pooling is not None:
+            parts.append(self.pooling)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
@@ -102,6 +116,8 @@ class NetworkEncoder(BaseEncoder):
 
     def __init__(self, network: Network, session: Session) -> None:
         self._session = session
+        self._pooling = network.pooling
+        self._layout = network.recipe.layout
         self._fixed_batch = network.fixed_batch
         self._dim: int | None = None
         dim = _probe(self, network.recipe)
@@ -121,12 +137,19 @@ class NetworkEncoder(BaseEncoder):
     def run(self, batch: Batch) -> Batch:
         """See `BaseEncoder.run`."""
         outputs = self._session(batch) if self._fixed_batch is None else self._run_fixed(batch)
+        if self._pooling is not None and outputs.ndim == 4:
+            outputs = pooled(outputs, self._pooling, self._layout)
+        elif self._pooling is not None:
+            raise EncoderError(
+                "Pooling wants a spatial map, (n, c, h, w) or (n, h, w, c), but the network gave "
+                f"{outputs.shape}; take pooling out of the recipe, or name a map as its output."
+            )
         expected = (len(batch), self._dim or outputs.shape[-1])
         if outputs.shape != expected:
             raise EncoderError(
                 f"The network needs to give vectors (n, dim), here {expected}, but gave "
-                f"{outputs.shape}; name another output in its recipe, or export it with its "
-                "pooling and flattening."
+                f"{outputs.shape}; name another output in its recipe, or for a spatial map add "
+                '"pooling": "average".'
             )
         return outputs
 
@@ -183,12 +206,13 @@ def _fits(shape: tuple[int | None, ...], made: tuple[int, ...]) -> bool:
 def _choose_output(graph: Graph, named: str | None, name: str) -> Port:
     listed = ", ".join(map(str, graph.outputs))
     if named is not None:
-        for port in graph.outputs:
+        for port in (*graph.outputs, *graph.inner):
             if port.name == named:
                 return port
         raise BundleError(
             f"The recipe of {name} names the output {named!r}, which the network doesn't have; "
-            f"its outputs are {listed}."
+            f"its outputs are {listed}. A tensor within may be named too, such as "
+            f"{_alike(named, graph)}."
         )
     if len(graph.outputs) == 1:
         return graph.outputs[0]
@@ -201,11 +225,25 @@ def _choose_output(graph: Graph, named: str | None, name: str) -> Port:
     )
 
 
+def _alike(named: str, graph: Graph) -> str:
+    """The names most like this one, or the last ones: maps lie near the end."""
+    names = [port.name for port in graph.inner]
+    return ", ".join(difflib.get_close_matches(named, names) or names[-3:])
+
+
 def _check_output(network: Network) -> None:
     port = network.output
-    if port.shape is not None and len(port.shape) != 2:
+    axes = 2 if network.pooling is None else 4
+    if port.shape is None or len(port.shape) == axes:
+        return
+    if network.pooling is not None:
         raise BundleError(
-            f"The output {port} of {network.name} needs to be a vector a picture, (n, dim); "
-            "export the network with its pooling and flattening (a spatial map (n, c, h, w) "
-            "wants a global average over h and w)."
+            "Pooling wants a spatial map, (n, c, h, w) or (n, h, w, c), but the output of "
+            f"{network.name} is {port}; take pooling out of its recipe, or name a map as its "
+            "output."
         )
+    raise BundleError(
+        f"The output {port} of {network.name} needs to be a vector a picture, (n, dim); for a "
+        'spatial map, (n, c, h, w) or (n, h, w, c), add "pooling": "average" to its recipe; '
+        "else name another output, or export the network with its pooling and flattening."
+    )

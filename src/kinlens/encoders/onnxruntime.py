@@ -43,7 +43,7 @@ class OnnxRuntimeSession:
         ort.disable_telemetry_events()
         try:
             self._session = ort.InferenceSession(
-                network.onnx, options, providers=["CPUExecutionProvider"]
+                network.trunk, options, providers=["CPUExecutionProvider"]
             )
         except _ERRORS as error:
             raise BundleError(

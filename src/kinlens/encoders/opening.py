@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 
-from kinlens.encoders.bundle import is_bundle, read_bundle
+from kinlens.encoders.bundle import Bundle, is_bundle, read_bundle
 from kinlens.encoders.files import read_network
 from kinlens.encoders.hub import SCHEME, HubReference, fetch_bundle
-from kinlens.encoders.network import NetworkEncoder
+from kinlens.encoders.network import Network, NetworkEncoder
+from kinlens.encoders.pooling import Pooling, as_pooling
 from kinlens.encoders.registry import list_models
 from kinlens.encoders.runtimes import connect
 from kinlens.errors import InvalidInput, ModelUnavailable
@@ -20,6 +22,8 @@ def open_encoder(
     runtime: str = "auto",
     threads: int = 0,
     recipe: str | PathLike[str] | None = None,
+    output: str | None = None,
+    pooling: Pooling | None = None,
 ) -> NetworkEncoder:
     """Open an encoder.
 
@@ -35,6 +39,8 @@ def open_encoder(
     runtime : "openvino", "onnxruntime", or "auto" for the first that is installed
     threads : to compute with; 0 for one a core
     recipe : recipe file of an ONNX file, where it doesn't lie beside it
+    output, pooling : instead of what the recipe says: an output or a tensor within, and what makes
+        a vector of a spatial map ("average", "max", "none"); golden numbers then say nothing
 
     Returns
     -------
@@ -43,28 +49,43 @@ def open_encoder(
     Raises
     ------
     ModelUnavailable : no such model, or it can't be fetched
-    BundleError : files that are incomplete, damaged or don't fit, or golden numbers that the
-        runtime doesn't reproduce
+    BundleError : files that are incomplete, damaged or don't fit, an output that isn't there, or
+        golden numbers that the runtime doesn't reproduce
     EncoderError : a network that gives no vectors
     MissingDependency : no runtime, or no huggingface_hub for a model on the Hub
     InvalidInput : an unknown runtime, or a recipe where none is read
     """
+    found = _found(name_or_path, recipe)
+    if output is None and pooling is None and isinstance(found, Bundle):
+        return found.load(runtime=runtime, threads=threads)
+    network = found.network if isinstance(found, Bundle) else found
+    return connect(_tapped(network, output, pooling), runtime=runtime, threads=threads)
+
+
+def _tapped(network: Network, output: str | None, pooling: Pooling | None) -> Network:
+    if pooling is not None:
+        as_pooling(pooling)
+    elif output is None:
+        pooling = network.pooling
+    return replace(network, named_output=output or network.named_output, pooling=pooling)
+
+
+def _found(
+    name_or_path: str | PathLike[str], recipe: str | PathLike[str] | None
+) -> Bundle | Network:
     name, path = fspath(name_or_path), Path(name_or_path).expanduser()
     rows = {model.name: model for model in list_models()}
     if recipe is not None and path.suffix.lower() != ".onnx":
         raise InvalidInput(f"A recipe is given for an ONNX file (.onnx); {name} is none.")
     if name.startswith(SCHEME):
-        bundle = fetch_bundle(HubReference.parse(name))
-    elif name in rows:
-        bundle = rows[name].read()
-    elif path.is_dir() and is_bundle(path):
-        bundle = read_bundle(path)
-    elif path.is_file():
-        network = read_network(path, Path(recipe).expanduser() if recipe is not None else None)
-        return connect(network, runtime=runtime, threads=threads)
-    else:
-        raise _unknown(name, path, list(rows))
-    return bundle.load(runtime=runtime, threads=threads)
+        return fetch_bundle(HubReference.parse(name))
+    if name in rows:
+        return rows[name].read()
+    if path.is_dir() and is_bundle(path):
+        return read_bundle(path)
+    if path.is_file():
+        return read_network(path, Path(recipe).expanduser() if recipe is not None else None)
+    raise _unknown(name, path, list(rows))
 
 
 def _unknown(name: str, path: Path, known: list[str]) -> ModelUnavailable:

@@ -46,7 +46,7 @@ class OpenVinoSession:
         self._name = network.name
         self._splits = network.fixed_batch is None
         try:
-            self._model = self._core.read_model(model=network.onnx, weights=b"")
+            self._model = self._core.read_model(model=network.trunk, weights=b"")
             self._single = self._compile("LATENCY")
         except RuntimeError as error:
             raise BundleError(
