@@ -14,11 +14,11 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
     0: {"types", "errors", "config"},
-    1: {"images", "fetch", "preprocess", "ranking", "store", "thumbnails", "batching"},
+    1: {"images", "fetch", "preprocess", "ranking", "store", "thumbnails", "batching", "parquet", "messaging", "keys"},
     2: {"encoders", "neighbors"},
     3: {"catalog"},
-    4: {"adding", "examples", "search", "sources", "ingest"},
-    5: {"http", "live", "training", "evaluation", "sample", "contact_sheet"},
+    4: {"adding", "examples", "search", "sources", "ingest", "neighbor_table", "live"},
+    5: {"http", "camera", "training", "evaluation", "sample", "contact_sheet"},
     6: {"wiring"},
     7: {"cli", "__main__"},
     8: {"__init__"},

@@ -19,6 +19,7 @@ from kinlens.errors import KinlensError
 
 if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
+    from kinlens.neighbors import stream_neighbors
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
     from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
@@ -43,6 +44,7 @@ __all__ = [
     "index",
     "open_search",
     "reencode",
+    "stream_neighbors",
 ]
 
 _LAZY = {
@@ -61,6 +63,7 @@ _LAZY = {
     "index": "kinlens.ingest",
     "open_search": "kinlens.wiring",
     "reencode": "kinlens.wiring",
+    "stream_neighbors": "kinlens.neighbors",
 }
 
 

@@ -25,6 +25,7 @@ Every message says what was needed, what came, and what to do.
     │   ├── Unauthenticated        no key, or an unknown one
     │   ├── PermissionDenied       a key without the needed scope, or a bad signature
     │   └── RateLimited            too many requests; `retry_after` seconds
+    ├── OutputError                a file of results that can't be written
     ├── Overloaded                 too much in flight; try again
     ├── ConfigError                a setting that can't be used
     └── MissingDependency          an extra that isn't installed
@@ -131,6 +132,10 @@ class RateLimited(AccessError):
     def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class OutputError(KinlensError):
+    """A file of results that can't be written; what was there before stays."""
 
 
 class Overloaded(KinlensError):

@@ -2,5 +2,6 @@
 
 from kinlens.neighbors.index import ExactIndex
 from kinlens.neighbors.result import NeighborMetric, Neighbors
+from kinlens.neighbors.streaming import stream_neighbors
 
-__all__ = ["ExactIndex", "NeighborMetric", "Neighbors"]
+__all__ = ["ExactIndex", "NeighborMetric", "Neighbors", "stream_neighbors"]

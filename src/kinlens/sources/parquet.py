@@ -1,18 +1,15 @@
-"""Parquet files, read batch by batch; the only file that imports pyarrow."""
+"""Parquet files as tables of pictures."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kinlens.errors import MissingDependency, SourceError
+from kinlens.parquet import ParquetTable
 from kinlens.sources.base import Entry, SourceOptions
 from kinlens.sources.rows import choose_columns
-
-if TYPE_CHECKING:
-    import pyarrow.parquet
 
 BATCH_ROWS = 256
 """Few, because a row may hold the bytes of a picture."""
@@ -28,22 +25,19 @@ class ParquetSource:
     """
 
     def __init__(self, path: Path, options: SourceOptions) -> None:
-        self._path = path.absolute()
+        self._table = ParquetTable(path.absolute())
         self.options = options
-        with self._open() as file:
-            columns = file.schema_arrow.names
-            self._count = int(file.metadata.num_rows)
         first = [row for _, row in itertools.islice(self._rows(), 20)]
-        self._reader = choose_columns(self._path, columns, first, options)
+        self._reader = choose_columns(self._table.path, self._table.columns, first, options)
 
     @property
     def name(self) -> str:
         """See `Source.name`."""
-        return str(self._path)
+        return str(self._table.path)
 
     def count(self) -> int:
         """See `Source.count`."""
-        return self._count
+        return len(self._table)
 
     def __iter__(self) -> Iterator[Entry]:
         for number, row in self._rows():
@@ -51,26 +45,4 @@ class ParquetSource:
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Row number, from 1, and values."""
-        number = 0
-        with self._open() as file:
-            try:
-                for batch in file.iter_batches(batch_size=BATCH_ROWS):
-                    for row in batch.to_pylist():
-                        number += 1
-                        yield number, row
-            except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-                raise SourceError(
-                    f"{self._path} can't be read on from row {number + 1}: {error}."
-                ) from error
-
-    def _open(self) -> pyarrow.parquet.ParquetFile:
-        try:
-            import pyarrow.parquet  # noqa: PLC0415  # slow to import, and an extra
-        except ImportError as error:
-            raise MissingDependency(
-                "Reading Parquet needs pyarrow; install it with: pip install 'kinlens[parquet]'"
-            ) from error
-        try:
-            return pyarrow.parquet.ParquetFile(self._path)
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{self._path} can't be read as Parquet: {error}.") from error
+        return enumerate(itertools.chain.from_iterable(self._table.rows(BATCH_ROWS)), 1)
