@@ -113,6 +113,47 @@ def test_what_was_stored_comes_back_after_opening_again(opened: Opener) -> None:
     assert again.encoder == ENCODER
 
 
+def test_a_snapshot_shows_one_state_while_others_write(opened: Opener) -> None:
+    catalog, other = opened(), opened()
+    items, vectors = fill(catalog, 5000)
+    catalog.delete(["i07", "i3000"])
+    changed = item("i11", {"color": "black"})
+    catalog.upsert([changed], vectors[:1])
+    with catalog.snapshot() as snapshot:
+        blocks = [next(snapshot.blocks)]
+        other.delete([one.id for one in items[100:4900]])
+        other.upsert([item("late")], vectors[:1])
+        blocks += snapshot.blocks
+    ids = [one for block in blocks for one in block.ids]
+    metadata = [one for block in blocks for one in block.metadata]
+    rows = np.concatenate([block.rows for block in blocks])
+    kept = np.array([place for place in range(5000) if place not in (7, 3000)])
+    vectors[11] = vectors[0]
+    assert ids == [items[place].id for place in kept]
+    assert snapshot.items == len(ids)
+    assert snapshot.encoder == ENCODER
+    assert metadata == [
+        {"color": "black"} if one.id == "i11" else one.metadata for one in (items[p] for p in kept)
+    ]
+    np.testing.assert_array_equal(
+        np.concatenate([block.vectors for block in blocks]), vectors[kept]
+    )
+    assert (np.diff(rows) > 0).all()
+
+    with other.snapshot(metadata=False) as later:
+        again = list(later.blocks)
+    assert later.revision > snapshot.revision
+    assert [one for block in again for one in block.ids][-1] == "late"
+    stayed = np.isin(np.concatenate([block.rows for block in again]), rows)
+    assert stayed.tolist() == [True] * 199 + [False]
+    assert all(one == {} for block in again for one in block.metadata)
+
+
+def test_an_empty_catalog_has_an_empty_snapshot(catalog: Catalog) -> None:
+    with catalog.snapshot() as snapshot:
+        assert (snapshot.items, list(snapshot.blocks)) == (0, [])
+
+
 def test_upsert_replaces_an_item_and_its_vector(catalog: Catalog) -> None:
     items, vectors = fill(catalog)
     assert catalog.search(vectors[3:4], 1)[0][0].item == items[3]

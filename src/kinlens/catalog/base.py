@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from kinlens.types import (
     EncoderIdentity,
@@ -12,6 +16,7 @@ from kinlens.types import (
     Field,
     Item,
     Match,
+    Metadata,
     Metric,
     Vectors,
     Where,
@@ -36,6 +41,42 @@ class CatalogStats:
     matrix_bytes: int
     database_bytes: int
     encoder: EncoderIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotBlock:
+    """Some items of a snapshot, in the order of first indexing.
+
+    Parameters
+    ----------
+    rows : int64 (n,), ascending from block to block; an item's for as long as it is in the
+        catalog, and never given to another
+    ids, metadata : n of each
+    vectors : float32 (n, dim), unit length
+    """
+
+    rows: npt.NDArray[np.int64]
+    ids: list[str]
+    metadata: list[Metadata]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSnapshot:
+    """One state of a catalog.
+
+    Parameters
+    ----------
+    revision : grows with each write
+    items : how many
+    encoder : of the vectors
+    blocks : all items; may be read once
+    """
+
+    revision: int
+    items: int
+    encoder: EncoderIdentity
+    blocks: Iterator[SnapshotBlock]
 
 
 class Catalog(Protocol):
@@ -130,6 +171,16 @@ class Catalog(Protocol):
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
     ) -> Iterator[Item]:
         """Items in order of id, from the first id greater than `after`."""
+
+    def snapshot(self, *, metadata: bool = True) -> AbstractContextManager[CatalogSnapshot]:
+        """All items with their vectors, as they are at this moment, while others write.
+
+        To be read through without long pauses: what is written meanwhile can't be tidied up.
+
+        Parameters
+        ----------
+        metadata : without, that of every item is empty
+        """
 
     def stats(self) -> CatalogStats:
         """How large it is."""

@@ -19,7 +19,7 @@ from kinlens.catalog.database import Database
 from kinlens.catalog.filters import AllOf, Filter
 from kinlens.catalog.locks import ReadWriteLock
 from kinlens.catalog.records import VECTOR_DTYPE
-from kinlens.catalog.spaces import Head, head_of
+from kinlens.catalog.spaces import Head, head_of, incomplete
 from kinlens.errors import CatalogError
 from kinlens.neighbors import ExactIndex, Neighbors
 from kinlens.types import Field, Metric, Vectors
@@ -243,10 +243,10 @@ class Contents:
         for rows, vectors in _vector_blocks(found, index.dim):
             start = index.capacity
             if not np.array_equal(rows, self._rows[start : start + len(rows)]):
-                raise _incomplete(head)
+                raise incomplete(head)
             index.append(vectors)
         if index.capacity != len(self._rows):
-            raise _incomplete(head)
+            raise incomplete(head)
         self.index, self._space = index, head.space
 
     def _change_vectors(self, connection: sqlite3.Connection, index: ExactIndex) -> None:
@@ -291,10 +291,3 @@ def _vector_blocks(
         rows, blobs = zip(*block, strict=True)
         vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
         yield np.array(rows, np.int64), vectors.astype(np.float32, copy=False)
-
-
-def _incomplete(head: Head) -> CatalogError:
-    return CatalogError(
-        f"Some items have no vector of {head.encoder.name}; the catalog is incomplete. "
-        "`kinlens reencode` makes the missing ones."
-    )

@@ -66,6 +66,14 @@ def check_encoder(head: Head, encoder: EncoderIdentity) -> None:
         )
 
 
+def incomplete(head: Head) -> CatalogError:
+    """For items without a vector in the active space."""
+    return CatalogError(
+        f"Some items have no vector of {head.encoder.name}; the catalog is incomplete. "
+        "`kinlens reencode` makes the missing ones."
+    )
+
+
 def add_space(connection: sqlite3.Connection, encoder: EncoderIdentity, *, active: bool) -> int:
     """The number of the encoder's space, made if there is none."""
     connection.execute(

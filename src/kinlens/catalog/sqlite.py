@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from kinlens.catalog import filters, records, spaces, writes
-from kinlens.catalog.base import CatalogStats
+from kinlens.catalog import filters, records, snapshots, spaces, writes
+from kinlens.catalog.base import CatalogSnapshot, CatalogStats
 from kinlens.catalog.database import BUSY_TIMEOUT, FILE_NAME, Database
 from kinlens.catalog.matrix import Contents, Matrix
 from kinlens.errors import CatalogError
@@ -216,6 +217,12 @@ class SqliteCatalog:
         else:
             found = self._scan_all(after or "", _SCAN_BLOCK if limit is None else limit)
         return islice(found, limit)
+
+    @contextmanager
+    def snapshot(self, *, metadata: bool = True) -> Iterator[CatalogSnapshot]:
+        """See `Catalog.snapshot`."""
+        with self._database.read() as connection:
+            yield snapshots.snapshot_of(connection, self._head(connection), metadata=metadata)
 
     def load(self) -> None:
         """Bring the search matrix into memory now, rather than at the first search."""

@@ -1,0 +1,49 @@
+"""One state of a whole catalog, read through block by block, whatever is written meanwhile."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+
+from kinlens.catalog.base import CatalogSnapshot, SnapshotBlock
+from kinlens.catalog.records import VECTOR_DTYPE
+from kinlens.catalog.spaces import Head, incomplete
+from kinlens.types import Metadata
+
+_BLOCK = 2048
+
+
+def snapshot_of(connection: sqlite3.Connection, head: Head, *, metadata: bool) -> CatalogSnapshot:
+    """What the connection's transaction shows; see `Catalog.snapshot`."""
+    count: int = connection.execute("SELECT count(*) FROM items").fetchone()[0]
+    blocks = _blocks(connection, head, metadata=metadata)
+    return CatalogSnapshot(head.revision, count, head.encoder, blocks)
+
+
+def _blocks(
+    connection: sqlite3.Connection, head: Head, *, metadata: bool
+) -> Iterator[SnapshotBlock]:
+    found = connection.execute(
+        f"SELECT items.row, id, {'metadata' if metadata else 'NULL'}, vector FROM items "
+        "LEFT JOIN vectors ON vectors.row = items.row AND space = ? ORDER BY items.row",
+        (head.space,),
+    )
+    while block := found.fetchmany(_BLOCK):
+        rows, ids, texts, blobs = zip(*block, strict=True)
+        if None in blobs:
+            raise incomplete(head)
+        vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, head.encoder.dim)
+        yield SnapshotBlock(
+            rows=np.array(rows, np.int64),
+            ids=list(ids),
+            metadata=_parsed(texts) if metadata else [{} for _ in ids],
+            vectors=vectors.astype(np.float32),
+        )
+
+
+def _parsed(texts: tuple[str, ...]) -> list[Metadata]:
+    parsed: list[Metadata] = json.loads(f"[{','.join(texts)}]")
+    return parsed
