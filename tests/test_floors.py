@@ -14,7 +14,18 @@ PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
     0: {"types", "errors", "config"},
-    1: {"images", "fetch", "preprocess", "ranking", "store", "thumbnails", "batching", "parquet", "messaging", "keys"},
+    1: {
+        "images",
+        "fetch",
+        "preprocess",
+        "ranking",
+        "store",
+        "thumbnails",
+        "batching",
+        "parquet",
+        "messaging",
+        "keys",
+    },
     2: {"encoders", "neighbors"},
     3: {"catalog"},
     4: {"adding", "examples", "search", "sources", "ingest", "neighbor_table", "live"},

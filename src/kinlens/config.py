@@ -7,6 +7,7 @@ directory (or the file that ``KINLENS_CONFIG`` names), the default.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import tomllib
@@ -15,10 +16,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kinlens.errors import ConfigError
+from kinlens.errors import ConfigError, InvalidInput
+from kinlens.types import Metric, Where, check_k, check_metric
 
 PREFIX = "KINLENS_"
 DEFAULT_ENCODER = "kinlens-mini"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """How a camera's sightings are looked up.
+
+    Parameters
+    ----------
+    name : the device's id
+    k : matches to show, from 1 up; 0 for `live_k`
+    where : filter on the catalog's items, such as ``{"shelf": 3}``
+    metric : "cosine" or "euclidean"
+    """
+
+    name: str
+    k: int = 0
+    where: Where | None = None
+    metric: Metric = "cosine"
+
+    def __post_init__(self) -> None:
+        try:
+            if self.k != 0:
+                check_k(self.k)
+            check_metric(self.metric)
+        except InvalidInput as error:
+            raise ConfigError(f"The settings of the device {self.name!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +75,21 @@ class Settings:
     cors_origins : origins that may call the API from a browser
     batch_wait : milliseconds a query waits at most for others to share its pass
     threads : threads for decoding and encoding; 0 for one a core
+    live_broker : where cameras publish: "mqtt://user:password@host:1883", "mqtts://host:8883" or
+        "memory://NAME"; "" for none, so that only browsers' cameras are seen
+    live_store : where the newest views are kept: "redis://host:6379/0", or "" for the memory of
+        one process
+    live_group : matchers of the same group share the cameras' messages
+    live_k : matches shown of each view
+    live_max_age : seconds from a view's arrival to its matches at most; what would be later is
+        dropped
+    live_history : views kept of each device
+    live_expiry : seconds after which a device that isn't heard of is forgotten
+    live_max_devices : devices known at once
+    live_rate : views a second that a device may send
+    live_unnamed : take vectors that name no encoder, as a DeepLens function sends them, if their
+        length fits
+    live_devices : k, where and metric of single devices, as tables [live.devices.NAME]
     """
 
     data: Path = Path("kinlens-data")
@@ -68,6 +111,17 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     batch_wait: float = 0.0
     threads: int = 0
+    live_broker: str = ""
+    live_store: str = ""
+    live_group: str = "kinlens"
+    live_k: int = 6
+    live_max_age: float = 1.0
+    live_history: int = 24
+    live_expiry: float = 3600.0
+    live_max_devices: int = 512
+    live_rate: float = 60.0
+    live_unnamed: bool = False
+    live_devices: tuple[DeviceSettings, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -86,6 +140,12 @@ class Settings:
         """`threads`, or one for each core this process may use."""
         return self.threads or usable_cores()
 
+    def device(self, name: str) -> DeviceSettings:
+        """How the sightings of a device are looked up."""
+        named = (entry for entry in self.live_devices if entry.name == name)
+        own = next(named, DeviceSettings(name))
+        return dataclasses.replace(own, k=own.k or self.live_k)
+
 
 RUNTIMES = ("auto", "openvino", "onnxruntime")
 _POSITIVE = (
@@ -96,6 +156,12 @@ _POSITIVE = (
     "url_lifetime",
     "max_body",
     "max_in_flight",
+    "live_k",
+    "live_max_age",
+    "live_history",
+    "live_expiry",
+    "live_max_devices",
+    "live_rate",
 )
 _NOT_NEGATIVE = ("fetch_redirects", "rate_limit", "batch_wait", "threads")
 
@@ -128,7 +194,7 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
-    for name, raw in _from_file(file, environ).items():
+    for name, raw in _flat(_from_file(file, environ)).items():
         values[name] = _convert(name, raw, f"{name} in the settings file")
     for name in _FIELDS:
         variable = PREFIX + name.upper()
@@ -153,21 +219,59 @@ def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
         raise ConfigError(f"The settings file {path} can't be read as TOML: {error}.") from error
 
 
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, where a table [live] holds those whose names begin with live_."""
+    table = values.get("live")
+    if not isinstance(table, Mapping):
+        return dict(values)
+    others = {name: value for name, value in values.items() if name != "live"}
+    return others | {f"live_{name}": value for name, value in table.items()}
+
+
 def _convert(name: str, raw: Any, where: str) -> Any:
     if name not in _FIELDS:
         raise ConfigError(f"Unknown setting {where}; the settings are {', '.join(_FIELDS)}.")
+    if name == "live_devices":
+        return _devices(raw, where)
     kind: Any = type(_FIELDS[name].default)
     if issubclass(kind, Path):
         return Path(raw).expanduser()
     if kind is tuple:
         parts = raw.split(",") if isinstance(raw, str) else raw
         return tuple(part.strip() for part in parts if part.strip())
+    if kind is bool:
+        return _truth(raw, where)
     try:
         if kind is int and isinstance(raw, float) and not raw.is_integer():
             raise ValueError
         return kind(raw)
     except (TypeError, ValueError):
         raise ConfigError(f"{where} needs {_NAMES[kind]}; got {raw!r}.") from None
+
+
+def _truth(raw: Any, where: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    found = known.get(str(raw).lower())
+    if found is None:
+        raise ConfigError(f"{where} needs true or false; got {raw!r}.")
+    return found
+
+
+def _devices(raw: Any, where: str) -> tuple[DeviceSettings, ...]:
+    """Settings of single devices, from tables by name, a JSON of such, or what was made of them."""
+    try:
+        tables = json.loads(raw) if isinstance(raw, str) else raw
+        if isinstance(tables, Mapping):
+            return tuple(DeviceSettings(name, **table) for name, table in tables.items())
+        return tuple(
+            table if isinstance(table, DeviceSettings) else DeviceSettings(**table)
+            for table in tables
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{where} needs a table for each device, such as [live.devices.shelf-1] with k, where "
+            f"and metric; {error}."
+        ) from error
 
 
 _FIELDS = {entry.name: entry for entry in dataclasses.fields(Settings)}

@@ -1,0 +1,1 @@
+"""What devices see, matched while you look."""

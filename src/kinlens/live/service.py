@@ -1,0 +1,337 @@
+"""The live view: one object that the bus, the HTTP door and the command line call."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from kinlens.adding import encode_each
+from kinlens.batching import Batcher
+from kinlens.errors import InvalidInput, KinlensError, PermissionDenied
+from kinlens.images import encode_thumbnail
+from kinlens.live import wire
+from kinlens.live.admission import Admission
+from kinlens.live.matcher import Matcher
+from kinlens.live.pulse import Pulse
+from kinlens.live.store import LatestStore, Watcher
+from kinlens.live.types import DeviceStatus, Sighting, View, check_device
+from kinlens.messaging import Bus, Message
+from kinlens.search import Search
+from kinlens.types import Pixels, Vectors
+
+log = logging.getLogger("kinlens.live")
+
+T = TypeVar("T")
+
+SILENT = 30.0
+"""Seconds after which a device that says nothing counts as offline."""
+
+MAX_PICTURE = 65_536
+"""Bytes of a picture to show; of a larger one a smaller is made."""
+
+PICTURE_SIDE = 320
+ENCODE_BATCH = 16
+MAX_HISTORY = 1000
+COMPLAIN = 10.0
+"""Seconds between two lines in the log about what was refused."""
+
+
+class DeviceKeys(Protocol):
+    """The keys that devices sign with."""
+
+    @property
+    def devices_guarded(self) -> bool:
+        """Whether devices need a key: whether one was ever made."""
+
+    def secrets(self, device: str) -> Sequence[str]:
+        """What the working keys of a device sign with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What devices may do.
+
+    Parameters
+    ----------
+    group : matchers of one group share the devices' messages
+    rate : sightings a second that a device may send
+    devices : known at once
+    unnamed : take vectors that name no encoder
+    """
+
+    group: str = "kinlens"
+    rate: float = 60.0
+    devices: int = 512
+    unnamed: bool = False
+
+
+class LiveService:
+    """What devices see, and what matches it. Thread-safe.
+
+    Made by `kinlens.wiring.open_live`; a context manager that closes what it holds, but for the
+    search.
+
+    Parameters
+    ----------
+    search : stays open
+    store : keeps the newest views
+    matcher : looks sightings up
+    bus : where devices publish; None if there is none
+    policy : what devices may do
+    keys : that devices sign with; None to let in what isn't signed
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        store: LatestStore,
+        matcher: Matcher,
+        bus: Bus | None = None,
+        *,
+        policy: Policy | None = None,
+        keys: DeviceKeys | None = None,
+    ) -> None:
+        self.search = search
+        self.store = store
+        self.matcher = matcher
+        self.bus = bus
+        self.counters = matcher.counters
+        self.last_refusal = ""
+        self._policy = policy or Policy()
+        self._keys = keys
+        self._admission = Admission(self._policy.rate, self._policy.devices)
+        self._pulse = Pulse(store, self._policy.devices)
+        self._encoding: Batcher[Pixels, Vectors] = Batcher(self._encode, max_size=ENCODE_BATCH)
+        self._frames: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._complained_at = -COMPLAIN
+
+    def start(self) -> None:
+        """Make the first search, so that no device waits for it, and listen to the bus."""
+        ramp = np.linspace(1, 2, self.search.encoder.dim)
+        vector = np.asarray(ramp / np.linalg.norm(ramp), np.float32)
+        self.search.parts.catalog.search(vector[None], 1)
+        if self.bus is not None:
+            group = self._policy.group
+            self.bus.subscribe([wire.SIGHTINGS], self._on_sighting, group=group)
+            self.bus.subscribe([wire.DEEPLENS], self._on_deeplens, group=group)
+            # Shared subscriptions don't get what is kept, and all may know how a device fares.
+            self.bus.subscribe([wire.STATUSES], self._on_status)
+
+    def close(self) -> None:
+        """Leave the bus, finish what is looked up, and close the store."""
+        if self.bus is not None:
+            self.bus.close()
+        self._encoding.close()
+        self.matcher.close()
+        self.store.close()
+
+    def __enter__(self) -> LiveService:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def offer(self, sighting: Sighting) -> bool:
+        """Take a sighting that may come from its device; False if it was refused or is no news.
+
+        Returns at once. Why it was refused stands in the device's status.
+        """
+        self.counters.add("received")
+        if not self._admission.admit(sighting.device):
+            self.counters.add("limited")
+            return False
+        if (fault := self._fault(sighting)) is not None:
+            self.counters.add("refused")
+            self._pulse.fault(sighting.device, fault, sighting.fingerprint)
+            return False
+        self._pulse.beat(sighting.device, sighting.fingerprint)
+        return self.matcher.offer(sighting)
+
+    def see(
+        self,
+        device: str,
+        picture: bytes,
+        taken_at: float | None = None,
+        sequence: int | None = None,
+    ) -> bool:
+        """Take a frame of a device that doesn't encode by itself, such as a browser's camera.
+
+        Blocks while the frame is decoded and encoded.
+
+        Parameters
+        ----------
+        device : its id
+        picture : encoded, of any kind that Kinlens reads; a small JPEG is best
+        taken_at : by the device's clock; None for now
+        sequence : grows with every frame of the device; None for the time of arrival
+
+        Returns
+        -------
+        False if a newer frame of the device came meanwhile, or the frame was refused
+
+        Raises
+        ------
+        InvalidInput : not a device's id
+        PictureError : a picture that can't be read
+        Overloaded : too many frames wait already
+        """
+        check_device(device)
+        received_at = time.time()
+        with self._lock:
+            ticket = self._frames.pop(device, 0) + 1
+            self._frames[device] = ticket
+            if len(self._frames) > self._policy.devices:
+                del self._frames[next(iter(self._frames))]
+        recipe = self.search.parts.encoder.recipe
+        decoded = self.search.parts.loader.load(picture, min_side=recipe.min_side)
+        if self._frames.get(device) != ticket:
+            self.counters.add("received")
+            self.counters.add("dropped")
+            return False
+        vector = self._encoding.submit(recipe.square(decoded.pixels))
+        small = picture.startswith(b"\xff\xd8\xff") and len(picture) <= MAX_PICTURE
+        return self.offer(
+            Sighting(
+                device=device,
+                sequence=int(received_at * 1e6) if sequence is None else sequence,
+                taken_at=received_at if taken_at is None else taken_at,
+                fingerprint=self.search.encoder.fingerprint,
+                vector=vector,
+                picture=picture if small else encode_thumbnail(decoded.pixels, PICTURE_SIDE),
+                received_at=received_at,
+            )
+        )
+
+    def latest(self, device: str) -> View | None:
+        """The newest view of a device."""
+        return self.store.latest(device)
+
+    def history(self, device: str, limit: int = 24) -> list[View]:
+        """The last views of a device, newest first."""
+        return self.store.history(device, limit)
+
+    def newest(self) -> View | None:
+        """The newest view of all devices: what the sample's ``POST /matches`` asks for."""
+        views = [view for status in self.devices() if (view := self.latest(status.device))]
+        return max(views, key=lambda view: view.received_at, default=None)
+
+    def picture(self, device: str, sequence: int | None = None) -> bytes | None:
+        """The picture of a view, or of the next that has one.
+
+        A view of the same matches may have taken the place of the one asked for.
+
+        Parameters
+        ----------
+        sequence : of the view; None for the newest
+        """
+        if sequence is None:
+            found = self.latest(device)
+            return found.picture if found else None
+        views = [view for view in self.store.history(device, MAX_HISTORY) if view.picture]
+        later = [view for view in views if view.sequence >= sequence]
+        return later[-1].picture if later else None
+
+    def devices(self) -> list[DeviceStatus]:
+        """How each device fares; an online one that has been silent for long counts as offline."""
+        now = time.time()
+        return [_or_silent(status, now) for status in self.store.devices()]
+
+    def watch(self, callback: Watcher) -> Callable[[], None]:
+        """Call back with each view and status; see `LatestStore.watch`."""
+        return self.store.watch(callback)
+
+    def _on_sighting(self, message: Message) -> None:
+        def read(device: str, secrets: Sequence[str] | None) -> Sighting:
+            now = time.time()
+            return wire.unpack(message.payload, device, secrets=secrets, received_at=now)
+
+        sighting = self._read(message, read)
+        if sighting is not None:
+            self.offer(sighting)
+
+    def _on_deeplens(self, message: Message) -> None:
+        def read(device: str, secrets: Sequence[str] | None) -> Sighting:
+            if secrets:
+                raise PermissionDenied(
+                    f"{device} has a key, so features that nobody signed can't be its own."
+                )
+            return wire.unpack_deeplens(message.payload, device, received_at=time.time())
+
+        sighting = self._read(message, read)
+        if sighting is not None:
+            self.offer(sighting)
+
+    def _on_status(self, message: Message) -> None:
+        if not message.payload:  # what was kept of a device has been removed
+            return
+
+        def read(device: str, secrets: Sequence[str] | None) -> DeviceStatus:
+            return wire.unpack_status(message.payload, device, secrets=secrets, at=time.time())
+
+        status = self._read(message, read)
+        if status is None:
+            return
+        self.counters.add("received")
+        if self._admission.admit(status.device):
+            self._pulse.told(status)
+        else:
+            self.counters.add("limited")
+
+    def _read(self, message: Message, read: Callable[[str, Sequence[str] | None], T]) -> T | None:
+        try:
+            device = wire.device_of(message.topic)
+            return read(device, self._secrets(device))
+        except PermissionDenied as error:
+            self._complain("refused", message, error)
+        except InvalidInput as error:
+            self._complain("malformed", message, error)
+        return None
+
+    def _secrets(self, device: str) -> Sequence[str] | None:
+        if self._keys is None or not self._keys.devices_guarded:
+            return None
+        return self._keys.secrets(device)
+
+    def _complain(self, name: str, message: Message, error: KinlensError) -> None:
+        self.counters.add("received")
+        self.counters.add(name)
+        self.last_refusal = str(error)
+        if time.monotonic() - self._complained_at >= COMPLAIN:
+            self._complained_at = time.monotonic()
+            log.warning("A message on %s was refused: %s", message.topic, error)
+
+    def _fault(self, sighting: Sighting) -> str | None:
+        """Why a sighting's vector can't be compared with the catalog's, else None."""
+        own = self.search.parts.catalog.encoder
+        if sighting.fingerprint == own.fingerprint and len(sighting.vector) == own.dim:
+            return None
+        if sighting.fingerprint is None:
+            if self._policy.unnamed and len(sighting.vector) == own.dim:
+                return None
+            return (
+                f"Sends vectors of {len(sighting.vector)} numbers that name no encoder; those of "
+                f"the catalog have {own.dim}, by {own.name}. If they are of the same encoder, set "
+                "live_unnamed = true."
+            )
+        return (
+            f"Sends vectors of the encoder {sighting.fingerprint:.16}, of {len(sighting.vector)} "
+            f"numbers; the catalog's are of {own.name} ({own.fingerprint:.16}), of {own.dim}; they "
+            f"can't be compared. Start the device with --encoder {own.name}, or give the catalog "
+            f"the device's encoder: `kinlens reencode --data {self.search.data} --encoder NAME`."
+        )
+
+    def _encode(self, batch: Sequence[Pixels]) -> Sequence[Vectors | Exception]:
+        return encode_each(self.search.parts.encoder, batch)
+
+
+def _or_silent(status: DeviceStatus, now: float) -> DeviceStatus:
+    if status.state != "online" or now - status.at <= SILENT:
+        return status
+    return replace(status, state="offline", message=f"Silent for {now - status.at:.0f} s.")
