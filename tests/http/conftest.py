@@ -12,8 +12,8 @@ import pytest
 
 from http_door import COUNT, Door, Doors, new_items, open_tiny
 from kinlens.config import Settings
-from kinlens.http.keys import KeyStore
 from kinlens.http.serve import Server
+from kinlens.keys import KeyStore
 from kinlens.search import Search
 
 

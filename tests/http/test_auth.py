@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from http_door import Door, Doors, bearer, item_id, problem
-from kinlens.http.keys import KeyStore
+from kinlens.keys import KeyStore
 from kinlens.search import Search
 
 READ = [

@@ -18,8 +18,8 @@ import kinlens
 from http_door import COUNT, Doors, item_id, new_items, open_tiny
 from kinlens.config import Settings
 from kinlens.errors import ConfigError
-from kinlens.http.keys import KeyStore
 from kinlens.http.serve import Server, serve
+from kinlens.keys import KeyStore
 from kinlens.search import Search
 
 PROGRAM = """

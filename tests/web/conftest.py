@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from kinlens import wiring
 from kinlens.config import Settings
-from kinlens.http.keys import KeyStore
 from kinlens.http.serve import Server
+from kinlens.keys import KeyStore
 from kinlens.types import NewItem
 from tiny_encoder import write_tiny
 from web_shop import Pages, Shop, Shops, products

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from kinlens.http.keys import KeyStore
+from kinlens.keys import KeyStore
 from web_page import expect_answer, expect_pictures, tile, tiles, upload
 from web_shop import Pages, Shops, draw
 

@@ -14,7 +14,7 @@ from kinlens.config import load_settings
 from kinlens.errors import NotFound
 
 if TYPE_CHECKING:
-    from kinlens.http.keys import KeyStore
+    from kinlens.keys import KeyStore
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _store(data: Path | None) -> KeyStore:
-    from kinlens.http.keys import KeyStore
+    from kinlens.keys import KeyStore
 
     return KeyStore(load_settings({"data": data}).data)
 

@@ -18,12 +18,12 @@ from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
 from kinlens.http.headers import Named
 from kinlens.http.hosts import Hosts, KnownHost
-from kinlens.http.keys import KeyStore
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.metrics import Measured, Metrics
 from kinlens.http.routes import facets, health, items, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
 from kinlens.http.workers import Workers
+from kinlens.keys import KeyStore
 from kinlens.types import Example, Query
 
 if TYPE_CHECKING:

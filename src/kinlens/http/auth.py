@@ -7,8 +7,8 @@ from starlette.requests import Request
 
 from kinlens.errors import PermissionDenied, Unauthenticated
 from kinlens.http.context import Context, context_of
-from kinlens.http.keys import Key, Scope
 from kinlens.http.limits import network_of
+from kinlens.keys import Key, Scope
 
 
 class Need(HTTPBearer):

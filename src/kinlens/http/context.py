@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from kinlens.config import Settings
 from kinlens.http.hosts import Hosts
-from kinlens.http.keys import KeyStore
 from kinlens.http.limits import RateLimits
 from kinlens.http.metrics import Metrics
 from kinlens.http.signing import UrlSigner
 from kinlens.http.workers import Workers
+from kinlens.keys import KeyStore
 from kinlens.types import Query
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kinlens.config import Settings
 from kinlens.errors import KinlensError, PermissionDenied
-from kinlens.http.keys import KeyStore
 from kinlens.http.problems import HostRefused, respond
+from kinlens.keys import KeyStore
 
 
 class Hosts:

@@ -18,7 +18,7 @@ from kinlens.errors import ConfigError
 from kinlens.http.app import create_app
 from kinlens.http.connections import GuardedProtocol
 from kinlens.http.hosts import is_loopback
-from kinlens.http.keys import KeyStore
+from kinlens.keys import KeyStore
 
 if TYPE_CHECKING:
     from kinlens.search import Search

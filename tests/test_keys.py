@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinlens.errors import CatalogError, InvalidInput
-from kinlens.http.keys import KeyStore
+from kinlens.keys import KeyStore
 
 
 def test_a_key_is_found_by_its_token_only(tmp_path: Path) -> None:
