@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinlens.errors import CatalogError, InvalidInput
-from kinlens.keys import KeyStore
+from kinlens.keys import KeyStore, secret_of
 
 
 def test_a_key_is_found_by_its_token_only(tmp_path: Path) -> None:
@@ -104,3 +104,40 @@ def test_a_store_that_breaks_while_open(tmp_path: Path) -> None:
             keys.find("kl_x")
         with pytest.raises(CatalogError, match="changed"):
             keys.create("shop")
+
+
+def test_a_device_has_keys_of_its_own(tmp_path: Path) -> None:
+    with closing(KeyStore(tmp_path)) as keys:
+        assert not keys.devices_guarded
+        token = keys.create("camera at the door", device="door-1")
+        assert keys.devices_guarded
+        assert keys.secrets("door-1") == [secret_of(token)]
+        assert keys.secrets("door-2") == []
+        found = keys.find(token)
+        assert found is not None
+        assert (found.scopes, found.device) == (("device",), "door-1")
+        second = keys.create("the next", device="door-1")
+        assert sorted(keys.secrets("door-1")) == sorted([secret_of(token), secret_of(second)])
+        keys.revoke("camera at the door")
+        assert keys.secrets("door-1") == [secret_of(second)]
+        keys.revoke("the next")
+        assert keys.secrets("door-1") == []
+        assert keys.devices_guarded
+
+
+def test_a_devices_key_neither_shuts_nor_opens_the_door_for_requests(tmp_path: Path) -> None:
+    with closing(KeyStore(tmp_path)) as keys:
+        keys.create("camera", device="door-1")
+        assert not keys.required
+        assert not keys.usable
+
+
+def test_a_file_of_before_there_were_devices(tmp_path: Path) -> None:
+    with closing(KeyStore(tmp_path)) as keys:
+        token = keys.create("shop")
+    with closing(sqlite3.connect(tmp_path / "keys.sqlite")) as db:
+        db.execute("ALTER TABLE keys DROP COLUMN device")
+    with closing(KeyStore(tmp_path)) as keys, closing(KeyStore(tmp_path)) as other:
+        assert keys.find(token) is not None
+        made = other.create("camera", device="door-1")
+        assert keys.secrets("door-1") == [secret_of(made)]

@@ -1,6 +1,9 @@
 """API keys: made once, shown once, kept as hashes in the catalog's folder.
 
 A key is 256 random bits, so one round of SHA-256 hides it as well as a slow password hash would.
+
+A device's key is bound to the id of that device, which signs what it publishes with the key's hash:
+so the hashes of such keys, though nobody can find a key from them, are secrets themselves.
 """
 
 from __future__ import annotations
@@ -14,12 +17,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from kinlens.errors import CatalogError, InvalidInput
 
-Scope = Literal["read", "write"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+Scope = Literal["read", "write", "device"]
+SCOPES: tuple[Scope, ...] = ("read", "write")
+"""What a key may be given; "device" only comes with a device's id."""
+
 PREFIX = "kl_"
 MAX_NAME_LENGTH = 100
 MAX_TOKEN_LENGTH = 200
@@ -30,7 +35,8 @@ CREATE TABLE IF NOT EXISTS keys (
     name TEXT NOT NULL,
     scopes TEXT NOT NULL,
     created_at REAL NOT NULL,
-    revoked_at REAL
+    revoked_at REAL,
+    device TEXT
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS working_names ON keys (name) WHERE revoked_at IS NULL;
 """
@@ -43,14 +49,16 @@ class Key:
     Parameters
     ----------
     name : what it is for; no two working keys share one
-    scopes : "read", "write" or both
+    scopes : "read", "write" or both, or "device"
     created_at, revoked_at : seconds since the epoch; `revoked_at` is None for a key that works
+    device : the id of the device that may use it, for "device"
     """
 
     name: str
     scopes: tuple[Scope, ...]
     created_at: float
     revoked_at: float | None = None
+    device: str | None = None
 
 
 class KeyStore:
@@ -59,7 +67,8 @@ class KeyStore:
     Thread-safe. What another process changes holds at once.
 
     Once a key has been made, requests need one, even after the last was revoked: a revocation
-    must not open the door. To serve without keys again, delete ``keys.sqlite``.
+    must not open the door. To serve without keys again, delete ``keys.sqlite``. The same holds for
+    devices and their keys; the one says nothing of the other.
 
     Parameters
     ----------
@@ -77,6 +86,7 @@ class KeyStore:
             )
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
+            self._add_device()
         except (OSError, sqlite3.Error) as error:
             raise CatalogError(
                 f"The keys in {path} can't be opened: {error}. Check the folder's permissions."
@@ -84,8 +94,16 @@ class KeyStore:
         self._seen = -1
         self._by_hash: dict[str, Key] = {}
 
-    def create(self, name: str, scopes: Sequence[str] = ("read",)) -> str:
+    def create(
+        self, name: str, scopes: Sequence[str] = ("read",), *, device: str | None = None
+    ) -> str:
         """Make a key.
+
+        Parameters
+        ----------
+        name : what it is for
+        scopes : "read", "write" or both
+        device : the id of a device instead, which may publish with this key and do nothing else
 
         Returns
         -------
@@ -96,7 +114,7 @@ class KeyStore:
         InvalidInput : a name of no or over 100 characters, one that a working key has, or an
             unknown scope
         """
-        granted = _check_scopes(scopes)
+        granted = _check_scopes(scopes) if device is None else ("device",)
         name = name.strip()
         if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise InvalidInput(
@@ -106,8 +124,8 @@ class KeyStore:
         token = PREFIX + secrets.token_urlsafe(32)
         try:
             self._write(
-                "INSERT INTO keys (hash, name, scopes, created_at) VALUES (?, ?, ?, ?)",
-                (_hash(token), name, " ".join(granted), time.time()),
+                "INSERT INTO keys (hash, name, scopes, created_at, device) VALUES (?, ?, ?, ?, ?)",
+                (secret_of(token), name, " ".join(granted), time.time(), device),
             )
         except sqlite3.IntegrityError:
             raise InvalidInput(
@@ -127,20 +145,34 @@ class KeyStore:
 
     @property
     def required(self) -> bool:
-        """Whether requests need a key: whether one was ever made."""
-        with self._lock:
-            return bool(self._read())
+        """Whether requests need a key: whether one was ever made, but for devices."""
+        return any(key.device is None for key in self.list())
 
     @property
     def usable(self) -> bool:
-        """Whether some key works."""
-        return any(key.revoked_at is None for key in self.list())
+        """Whether some key works for requests."""
+        return any(key.device is None and key.revoked_at is None for key in self.list())
+
+    @property
+    def devices_guarded(self) -> bool:
+        """Whether devices need a key: whether one was ever made for any."""
+        return any(key.device is not None for key in self.list())
+
+    def secrets(self, device: str) -> Sequence[str]:
+        """What the working keys of a device sign with; see `secret_of`."""
+        with self._lock:
+            keys = self._read()
+        return [
+            digest
+            for digest, key in keys.items()
+            if key.device == device and key.revoked_at is None
+        ]
 
     def find(self, token: str) -> Key | None:
         """The working key of this token, else None."""
         if not token.startswith(PREFIX) or len(token) > MAX_TOKEN_LENGTH:
             return None
-        digest = _hash(token)
+        digest = secret_of(token)
         with self._lock:
             keys = self._read()
         # Every hash is compared in constant time, so that timing tells nothing about any.
@@ -164,13 +196,24 @@ class KeyStore:
             version = self._db.execute("PRAGMA data_version").fetchone()[0]
             if version != self._seen:
                 rows = self._db.execute(
-                    "SELECT hash, name, scopes, created_at, revoked_at FROM keys"
+                    "SELECT hash, name, scopes, created_at, revoked_at, device FROM keys"
                 )
                 self._by_hash = {row[0]: _key(row[1:]) for row in rows}
                 self._seen = version
         except sqlite3.Error as error:
             raise CatalogError(f"The API keys can't be read: {error}.") from error
         return self._by_hash
+
+    def _add_device(self) -> None:
+        """Give a file of before there were devices its column."""
+        if not self._has_device():
+            self._db.execute("BEGIN IMMEDIATE")
+            if not self._has_device():  # another process may have been quicker
+                self._db.execute("ALTER TABLE keys ADD COLUMN device TEXT")
+            self._db.execute("COMMIT")
+
+    def _has_device(self) -> bool:
+        return any(row[1] == "device" for row in self._db.execute("PRAGMA table_info(keys)"))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         """Change the file; gives how many keys changed."""
@@ -185,10 +228,10 @@ class KeyStore:
             return changed
 
 
-def _key(row: tuple[str, str, float, float | None]) -> Key:
-    name, scopes, created_at, revoked_at = row
-    granted = tuple(scope for scope in SCOPES if scope in scopes.split())
-    return Key(name, granted, created_at, revoked_at)
+def _key(row: tuple[str, str, float, float | None, str | None]) -> Key:
+    name, scopes, created_at, revoked_at, device = row
+    granted = tuple(scope for scope in (*SCOPES, "device") if scope in scopes.split())
+    return Key(name, granted, created_at, revoked_at, device)
 
 
 def _check_scopes(scopes: Sequence[str]) -> tuple[Scope, ...]:
@@ -198,5 +241,6 @@ def _check_scopes(scopes: Sequence[str]) -> tuple[Scope, ...]:
     return granted
 
 
-def _hash(token: str) -> str:
+def secret_of(token: str) -> str:
+    """What is kept of a key, and what a device signs with: its SHA-256 in hex."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

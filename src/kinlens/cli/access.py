@@ -11,7 +11,7 @@ import typer
 
 from kinlens.cli import common
 from kinlens.config import load_settings
-from kinlens.errors import NotFound
+from kinlens.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from kinlens.keys import KeyStore
@@ -34,23 +34,48 @@ def _store(data: Path | None) -> KeyStore:
 def create_key(
     name: Annotated[str, typer.Argument(help="Whose it is, such as shop-frontend.")],
     write: Annotated[bool, typer.Option("--write", help="May also add and delete items.")] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="For the camera of this id: to publish what it sees, and nothing else.",
+            show_default=False,
+        ),
+    ] = None,
     json: common.Json = False,
     data: common.Data = None,
 ) -> None:
     """Make a key and show it, this once."""
-    scopes = ("read", "write") if write else ("read",)
+    scopes = _scopes(write, device)
     with _store(data) as store:
-        token = store.create(name, scopes)
+        token = store.create(name, scopes, device=device)
     if json:
-        common.print_json({"name": name, "scopes": list(scopes), "key": token})
+        of_device = {"device": device} if device else {}
+        common.print_json({"name": name, "scopes": list(scopes), "key": token, **of_device})
         return
+    use = (
+        f"kinlens camera --device {device} takes it from the variable KINLENS_DEVICE_KEY"
+        if device
+        else "Send it as the header  Authorization: Bearer <key>"
+    )
     common.console().print(token, markup=False, soft_wrap=True)
     common.console(error=True).print(
         f"A {' and '.join(scopes)} key for {name}. Keep it: it is stored hashed and can't be shown "
-        "again.\nSend it as the header  Authorization: Bearer <key>",
+        f"again.\n{use}",
         style="dim",
         markup=False,
     )
+
+
+def _scopes(write: bool, device: str | None) -> tuple[str, ...]:
+    from kinlens.live.types import check_device
+
+    if device is None:
+        return ("read", "write") if write else ("read",)
+    if write:
+        raise InvalidInput("A camera's key can't write; leave out --write or --device.")
+    check_device(device)
+    return ("device",)
 
 
 @keys.command("list")
@@ -65,10 +90,19 @@ def list_keys(json: common.Json = False, data: common.Data = None) -> None:
         common.console().print("No keys: the API is open, and serves on loopback only.")
         return
     rows = [
-        (key.name, " ".join(key.scopes), _day(key.created_at), _day(key.revoked_at))
+        (
+            key.name,
+            " ".join(key.scopes),
+            key.device or "",
+            _day(key.created_at),
+            _day(key.revoked_at),
+        )
         for key in found
     ]
-    common.table({"name": "left", "scopes": "left", "made": "left", "revoked": "left"}, rows)
+    common.table(
+        {"name": "left", "scopes": "left", "device": "left", "made": "left", "revoked": "left"},
+        rows,
+    )
 
 
 @keys.command("revoke")

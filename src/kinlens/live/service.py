@@ -120,8 +120,9 @@ class LiveService:
         if self.bus is not None:
             group = self._policy.group
             self.bus.subscribe([wire.SIGHTINGS], self._on_sighting, group=group)
-            self.bus.subscribe([wire.DEEPLENS], self._on_deeplens, group=group)
-            # Shared subscriptions don't get what is kept, and all may know how a device fares.
+            # Brokers give topics that begin with $ to no group.
+            self.bus.subscribe([wire.DEEPLENS], self._on_deeplens)
+            # Nor what is kept, and all may know how a device fares.
             self.bus.subscribe([wire.STATUSES], self._on_status)
 
     def close(self) -> None:
