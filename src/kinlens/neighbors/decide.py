@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from kinlens.neighbors import exact
 from kinlens.neighbors.result import Distances, Rows
-from kinlens.neighbors.task import Shortlist, Task, key_of
+from kinlens.neighbors.task import Decided, Shortlist, Task, key_of
 from kinlens.types import Vectors
 
 _PART = 2048
@@ -16,12 +16,13 @@ _WIDE_SLIP = 2.0**-36
 Positions = npt.NDArray[np.intp]
 
 
-def decide(task: Task, shortlist: Shortlist) -> tuple[Distances, Rows, int]:
-    """The k nearest of the queries that aren't lost, in their order: two arrays (q', k).
+def decide(task: Task, shortlist: Shortlist) -> Decided:
+    """The k nearest of the queries that aren't lost, in their order.
 
-    The k likeliest of each query go first: their distances rule out most of the others. The last
-    value tells for how many candidates a distance was computed.
+    The k likeliest of each query go first: their distances rule out most of the others.
     """
+    if shortlist.decided is not None:
+        return shortlist.decided
     left = np.flatnonzero(~shortlist.lost)
     first = np.searchsorted(shortlist.query, left)
     likely = first[:, np.newaxis] + np.arange(task.k)
@@ -36,7 +37,7 @@ def decide(task: Task, shortlist: Shortlist) -> tuple[Distances, Rows, int]:
     order = np.lexsort((rows, distances, query))
     begin = np.searchsorted(query[order], left)
     best = order[begin[:, np.newaxis] + np.arange(task.k)]
-    return distances[best], rows[best], len(entries)
+    return Decided(distances[best], rows[best], len(entries))
 
 
 def _rest(task: Task, shortlist: Shortlist, likely: Positions, distances: Distances) -> Positions:

@@ -14,8 +14,6 @@ from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.neighbors.task import Task
 from kinlens.types import Vectors
 
-_PASS = 64
-"""Queries that share a pass over the vectors; more would push each other out of the cache."""
 _FEW_FOR_ONE = 50
 _FEW_FOR_MANY = 20
 _FORGET = 0.1
@@ -56,26 +54,34 @@ class Engine:
             few = _FEW_FOR_ONE if len(request.queries) == 1 else _FEW_FOR_MANY
             if few * living < sum(chunk.count for chunk in chunks):
                 chunks, passing = _gathered(chunks, passing)
-            for start in range(0, len(request.queries), _PASS):
-                queries = request.queries[start : start + _PASS]
-                task = Task(chunks, passing, living, queries, k, request.metric)
-                self._answer(task, answer, np.arange(start, start + len(queries)))
+            task = Task(chunks, passing, living, request.queries, k, request.metric)
+            self._answer(task, answer, np.arange(len(request.queries)))
         return Neighbors(
             answer.distances, answer.rows, True, answer.kernel(), candidates=answer.candidates
         )
 
-    def _answer(self, task: Task, answer: _Answer, to: Rows) -> None:
-        for kernel in self._trusted():
-            if not kernel.is_usable_for(task):
-                continue
-            shortlist = kernel.shortlist(task)
-            left = ~shortlist.lost
-            if left.any():
-                answer.add(kernel.name, to[left], decide(task, shortlist))
-            self._remember(kernel, float(shortlist.lost.mean()))
-            if left.all():
-                return
-            task, to = replace(task, queries=task.queries[~left]), to[~left]
+    def _answer(
+        self, task: Task, answer: _Answer, to: Rows, kernels: Sequence[Kernel] | None = None
+    ) -> None:
+        """All of the task's queries, by these kernels; by those trusted at the time for None."""
+        done = 0
+        while done < len(to):
+            rest = replace(task, queries=task.queries[done:])
+            trusted = self._trusted() if kernels is None else kernels
+            done += self._pass(rest, answer, to[done:], trusted)
+
+    def _pass(self, task: Task, answer: _Answer, to: Rows, kernels: Sequence[Kernel]) -> int:
+        """The first queries, as many as the first kernel that can takes at once; gives how many."""
+        turn, part = _first_usable(kernels, task)
+        kernel, to = kernels[turn], to[: len(part.queries)]
+        shortlist = kernel.shortlist(part)
+        lost = shortlist.lost
+        if not lost.all():
+            answer.add(kernel.name, to[~lost], decide(part, shortlist))
+        self._remember(kernel, float(lost.mean()))
+        again = replace(part, queries=part.queries[lost])
+        self._answer(again, answer, to[lost], kernels[turn + 1 :])
+        return len(part.queries)
 
     def _trusted(self) -> Sequence[Kernel]:
         """Without kernels that mostly failed lately, but for a try from time to time."""
@@ -87,6 +93,13 @@ class Engine:
     def _remember(self, kernel: Kernel, lost: float) -> None:
         before = self._defeats[kernel.name]
         self._defeats[kernel.name] = before + _FORGET * (lost - before)
+
+
+def _first_usable(kernels: Sequence[Kernel], task: Task) -> tuple[int, Task]:
+    """Its position, and of the task what it takes at once; the last is always usable."""
+    parts = (replace(task, queries=task.queries[: kernel.queries_per_pass]) for kernel in kernels)
+    pairs = enumerate(zip(kernels, parts, strict=True))
+    return next((turn, part) for turn, (kernel, part) in pairs if kernel.is_usable_for(part))
 
 
 class _Answer:

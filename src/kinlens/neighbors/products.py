@@ -32,6 +32,11 @@ def is_fast() -> bool:
     return any(has for name, has in numkong.get_capabilities().items() if name != "serial")
 
 
+def missing() -> str:
+    """What isn't there for it to be fast; empty if nothing."""
+    return "" if is_fast() else "NumKong with code for this CPU's vector instructions"
+
+
 class Products:
     """Products of a few int8 queries with int8 vectors, into memory that is used again.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kinlens.neighbors.result import Mask, NeighborMetric
+from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Rows
 from kinlens.neighbors.storage import Chunk
 from kinlens.types import Vectors
 
@@ -39,6 +40,21 @@ class Task:
         return int(self.queries.shape[1])
 
 
+class Decided(NamedTuple):
+    """The neighbors of some queries.
+
+    Parameters
+    ----------
+    distances : float64 (q', k), ascending, to the last bit those of `exact.distances`
+    rows : int64 (q', k), ties by the lower row
+    candidates : for how many slots a distance was computed, over all queries
+    """
+
+    distances: Distances
+    rows: Rows
+    candidates: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Shortlist:
     """Slots that hold the k nearest of each query for certain, ties of the last one included.
@@ -54,6 +70,8 @@ class Shortlist:
     lower : float64 (n,), at most the key: the squared distance for the euclidean metrics, minus
         the product, or minus the cosine
     lost : bool (q,), queries for which too many slots remained; they have no entries
+    decided : of the queries that aren't lost, where the kernel has computed distances itself; then
+        there are no entries
     """
 
     query: npt.NDArray[np.intp]
@@ -61,6 +79,13 @@ class Shortlist:
     slot: npt.NDArray[np.intp]
     lower: npt.NDArray[np.float64]
     lost: Mask
+    decided: Decided | None = None
+
+    @staticmethod
+    def without_entries(lost: Mask, decided: Decided | None = None) -> Shortlist:
+        """Where all queries are lost, or decided on."""
+        none = np.empty(0, np.intp)
+        return Shortlist(none, none, none, np.empty(0), lost, decided)
 
 
 def key_of(distance: npt.NDArray[np.float64], metric: NeighborMetric) -> npt.NDArray[np.float64]:

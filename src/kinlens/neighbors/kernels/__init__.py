@@ -16,7 +16,11 @@ def kernels_from(name: str | None) -> tuple[Kernel, ...]:
     names = [kernel.name for kernel in KERNELS]
     if name is not None and name not in names:
         raise InvalidInput(f"The kernel is one of {', '.join(names)}; got {name!r}.")
-    return KERNELS[names.index(name) if name else 0 :]
+    kernels = KERNELS[names.index(name) if name else 0 :]
+    missing = kernels[0].missing() if name else ""
+    if missing:
+        raise InvalidInput(f"The kernel {name!r} needs {missing}. Name another, or none.")
+    return kernels
 
 
 __all__ = ["KERNELS", "Kernel", "kernels_from"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from kinlens.neighbors.coding import ROUNDING, TINY, TINY_LENGTH, Codes, sum_error
 from kinlens.neighbors.kernels import bounds
+from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import DENORMAL, SLIP, WIDE_SLIP, Bound
 from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
 from kinlens.neighbors.storage import Chunk
@@ -21,6 +22,11 @@ class Float32Kernel:
     """The vectors as they are; only the rounding of the products is uncertain."""
 
     name = "float32"
+    queries_per_pass = PASS
+
+    def missing(self) -> str:
+        """Nothing."""
+        return ""
 
     def is_usable_for(self, task: Task) -> bool:
         """Needs numbers of which squares stay in float32, and rows enough to be worth it."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from kinlens.neighbors import products
 from kinlens.neighbors.coding import TINY, Center, Codes, sum_error
 from kinlens.neighbors.kernels import bounds
+from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
 from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
 from kinlens.neighbors.storage import Chunk
@@ -25,6 +26,11 @@ class Int8Kernel:
     """Codes of one byte, products by NumKong, the bound of `coding`."""
 
     name = "int8"
+    queries_per_pass = PASS
+
+    def missing(self) -> str:
+        """NumKong, where it doesn't suit the CPU."""
+        return products.missing()
 
     def is_usable_for(self, task: Task) -> bool:
         """Needs NumKong with code for this CPU, and rows and dimensions enough to be worth it."""

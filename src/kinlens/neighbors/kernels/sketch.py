@@ -10,6 +10,7 @@ import numpy.typing as npt
 from kinlens.neighbors import products
 from kinlens.neighbors.coding import TINY, TINY_LENGTH, sum_error
 from kinlens.neighbors.kernels import bounds
+from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP
 from kinlens.neighbors.kernels.winnow import Part, Winnow
 from kinlens.neighbors.sieve import Doubles, Positions
@@ -28,6 +29,11 @@ class SketchKernel:
     """A fraction of the bytes of int8 codes, where vectors spread in few directions."""
 
     name = "sketch"
+    queries_per_pass = PASS
+
+    def missing(self) -> str:
+        """NumKong, where it doesn't suit the CPU."""
+        return products.missing()
 
     def is_usable_for(self, task: Task) -> bool:
         """Needs rows enough, all of them sketched; about unit lengths for cosines."""
@@ -43,8 +49,7 @@ class SketchKernel:
         """See `Kernel`."""
         parts = _parts(task)
         if parts is None:
-            none = np.empty(0, np.intp)
-            return Shortlist(none, none, none, np.empty(0), np.ones(len(task.queries), np.bool_))
+            return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
         return Winnow(task, parts, max(256 + 4 * task.k, task.living // 32)).shortlist()
 
 
