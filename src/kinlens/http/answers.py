@@ -6,7 +6,7 @@ and the tests check that they agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
@@ -19,6 +19,7 @@ from kinlens.types import (
     EncoderIdentity,
     FacetCount,
     FieldKind,
+    Hit,
     Item,
     Metric,
     Outcome,
@@ -182,18 +183,7 @@ def json_response(
 def answer(found: Answer, signer: UrlSigner) -> dict[str, Any]:
     """The body of a search."""
     return {
-        "hits": [
-            {
-                "id": hit.id,
-                "score": hit.score,
-                "distance": hit.distance,
-                "metadata": hit.metadata,
-                "width": hit.width,
-                "height": hit.height,
-                **_urls(hit.id, signer),
-            }
-            for hit in found.hits
-        ],
+        "hits": hits(found.hits, signer),
         "total": found.total,
         "facets": facets(found.facets),
         "exact": found.exact,
@@ -201,6 +191,22 @@ def answer(found: Answer, signer: UrlSigner) -> dict[str, Any]:
         "encoder": encoder(found.encoder),
         "took_ms": {stage: round(value, 3) for stage, value in stages(found.took).items()},
     }
+
+
+def hits(found: Sequence[Hit], signer: UrlSigner) -> list[dict[str, Any]]:
+    """Look-alikes, best first."""
+    return [
+        {
+            "id": hit.id,
+            "score": hit.score,
+            "distance": hit.distance,
+            "metadata": hit.metadata,
+            "width": hit.width,
+            "height": hit.height,
+            **_urls(hit.id, signer),
+        }
+        for hit in found
+    ]
 
 
 def item(entry: Item, signer: UrlSigner) -> dict[str, Any]:

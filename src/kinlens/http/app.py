@@ -20,13 +20,15 @@ from kinlens.http.headers import Named
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.metrics import Measured, Metrics
-from kinlens.http.routes import facets, health, items, pictures, sample, search
+from kinlens.http.routes import facets, health, items, live, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
+from kinlens.http.streams import Streams
 from kinlens.http.workers import Workers
 from kinlens.keys import KeyStore
 from kinlens.types import Example, Query
 
 if TYPE_CHECKING:
+    from kinlens.live.service import LiveService
     from kinlens.search import Search
 
 log = logging.getLogger("kinlens.http")
@@ -42,10 +44,12 @@ with the scopes `read` and `write`. Picture URLs in answers are signed, need no 
 
 Errors are problem documents (RFC 9457). A URL that gives no picture is 422: the server works, and
 sending the same again won't help. 429 and 503 say in `Retry-After` when to come back."""
-TAGS = ("search", "items", "catalog", "pictures", "health", "aws sample")
+TAGS = ("search", "items", "catalog", "pictures", "live", "health", "aws sample")
 
 
-def create_app(service: Search, settings: Settings, keys: KeyStore) -> FastAPI:
+def create_app(
+    service: Search, settings: Settings, keys: KeyStore, live_view: LiveService | None = None
+) -> FastAPI:
     """Put the HTTP door before a service.
 
     Parameters
@@ -53,8 +57,9 @@ def create_app(service: Search, settings: Settings, keys: KeyStore) -> FastAPI:
     service : stays open when the app ends; who made it closes it
     settings : limits, lifetimes, origins
     keys : of the service's data folder
+    live_view : what cameras see; stays open too
     """
-    context = _context(service, settings, keys)
+    context = _context(service, settings, keys, live_view)
     app = FastAPI(
         title="Kinlens",
         version="1",
@@ -68,14 +73,16 @@ def create_app(service: Search, settings: Settings, keys: KeyStore) -> FastAPI:
     )
     app.state.kinlens = context
     app.state.warm = "starting"
-    for routes in (search, items, facets, pictures, health, sample, page):
+    for routes in (search, items, facets, pictures, live, health, sample, page):
         app.include_router(routes.router)
     problems.install(app)
     openapi.install(app)
     return app
 
 
-def _context(service: Search, settings: Settings, keys: KeyStore) -> Context:
+def _context(
+    service: Search, settings: Settings, keys: KeyStore, live_view: LiveService | None
+) -> Context:
     readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
     writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
     fetchers = Workers("fetch", FETCHERS, max(1, settings.max_in_flight // 4))
@@ -83,15 +90,18 @@ def _context(service: Search, settings: Settings, keys: KeyStore) -> Context:
         items=lambda: service.stats().items,
         matrix_bytes=lambda: service.stats().matrix_bytes,
         in_flight=lambda: readers.in_flight + writers.in_flight + fetchers.in_flight,
+        live=live_view.counters.snapshot if live_view else dict,
     )
     return Context(
         search=service,
+        live=live_view,
         settings=settings,
         keys=keys,
         hosts=Hosts(settings),
         limits=RateLimits(settings.rate_limit),
         signer=UrlSigner(load_secret(service.data), settings.url_lifetime, settings.public_url),
         metrics=metrics,
+        streams=Streams(),
         readers=readers,
         writers=writers,
         fetchers=fetchers,

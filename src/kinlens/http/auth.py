@@ -17,22 +17,27 @@ class Need(HTTPBearer):
     Parameters
     ----------
     scope : "read" or "write"
+    budget : of the rate limits, that a request counts on
+    camera : whether the camera that the path names may do it too, with its own key
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, *, budget: str = "requests", camera: bool = False) -> None:
         super().__init__(
             scheme_name="API key",
             description="Made by `kinlens keys create`. A server without keys needs none.",
             auto_error=False,
         )
         self.scope = scope
+        self.budget = budget
+        self.camera = camera
 
     async def __call__(self, request: Request) -> None:  # type: ignore[override]
         """Raise `Unauthenticated`, `PermissionDenied` or `RateLimited`, or let in."""
         context = context_of(request)
         key = identify(request, context)
-        context.limits.take(f"key {key.name}" if key else client_of(request))
-        if not context.keys.required:
+        context.limits.take(f"key {key.name}" if key else client_of(request), self.budget)
+        keys = context.keys
+        if not (keys.required or (self.camera and keys.devices_guarded)):
             if request.method not in ("GET", "HEAD"):
                 context.hosts.check_origin(request.headers, writes=self.scope == "write")
         elif key is None:
@@ -40,15 +45,19 @@ class Need(HTTPBearer):
                 "This needs an API key: send the header Authorization: Bearer kl_... with a key "
                 "that `kinlens keys create` made and nobody revoked."
             )
-        elif self.scope not in key.scopes:
+        elif self.scope not in key.scopes and not self._is_camera(key, request):
             raise PermissionDenied(
                 f"This needs a key with the scope {self.scope!r}; the key {key.name!r} has "
                 f"{' and '.join(key.scopes)}."
             )
 
+    def _is_camera(self, key: Key, request: Request) -> bool:
+        return self.camera and key.device == request.path_params["device"]
+
 
 READ = Need("read")
 WRITE = Need("write")
+FRAMES = Need("write", budget="frames", camera=True)
 
 
 def identify(request: Request, context: Context) -> Key | None:

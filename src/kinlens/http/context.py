@@ -12,11 +12,13 @@ from kinlens.http.hosts import Hosts
 from kinlens.http.limits import RateLimits
 from kinlens.http.metrics import Metrics
 from kinlens.http.signing import UrlSigner
+from kinlens.http.streams import Streams
 from kinlens.http.workers import Workers
 from kinlens.keys import KeyStore
 from kinlens.types import Query
 
 if TYPE_CHECKING:
+    from kinlens.live.service import LiveService
     from kinlens.search import Search
 
 
@@ -27,24 +29,28 @@ class Context:
     Parameters
     ----------
     search : the service
+    live : what cameras see; None where that isn't wanted
     settings : of this process
     keys : who may come in
     hosts : under which names, and from which pages
     limits : how often
     signer : of picture URLs
     metrics : what is counted
+    streams : that are open
     readers, writers, fetchers : the threads for calls that read the catalog, that change it, and
         that search by a URL; a flood of writes, or of URLs whose servers are slow, leaves the
         readers free
     """
 
     search: Search
+    live: LiveService | None
     settings: Settings
     keys: KeyStore
     hosts: Hosts
     limits: RateLimits
     signer: UrlSigner
     metrics: Metrics
+    streams: Streams
     readers: Workers
     writers: Workers
     fetchers: Workers

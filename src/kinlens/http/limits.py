@@ -21,6 +21,9 @@ from kinlens.http.problems import BodyTooLarge, BodyTooSlow, respond
 PICTURES_FACTOR = 20
 """A page of hits loads a picture for each, so pictures have a budget of their own."""
 
+FRAMES_FACTOR = 5
+"""A camera sends many frames a second, so frames have one too."""
+
 SILENCE = 15.0
 """Seconds in which at least some bytes of a body must come."""
 
@@ -45,6 +48,7 @@ class RateLimits:
         self._items = {
             "requests": RateLimitItemPerMinute(max(1, per_minute)),
             "pictures": RateLimitItemPerMinute(max(1, per_minute * PICTURES_FACTOR)),
+            "frames": RateLimitItemPerMinute(max(1, per_minute * FRAMES_FACTOR)),
         }
 
     def take(self, who: str, budget: str = "requests") -> None:

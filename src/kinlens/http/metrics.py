@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.types import Timing
@@ -20,6 +21,7 @@ class Metrics:
     Parameters
     ----------
     items, matrix_bytes, in_flight : asked when the metrics are read
+    live : what became of the cameras' messages, asked too
     """
 
     def __init__(
@@ -27,8 +29,10 @@ class Metrics:
         items: Callable[[], float],
         matrix_bytes: Callable[[], float],
         in_flight: Callable[[], float],
+        live: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.registry = CollectorRegistry()
+        self._live = live
         self._requests = Counter(
             "kinlens_requests",
             "Requests answered.",
@@ -52,6 +56,7 @@ class Metrics:
         self._gauge("kinlens_items", "Items in the catalog.", items)
         self._gauge("kinlens_matrix_bytes", "Memory of the search matrix.", matrix_bytes)
         self._gauge("kinlens_in_flight", "Requests being worked on.", in_flight)
+        self.registry.register(self)
 
     def searched(self, took: Timing) -> None:
         """Count a search."""
@@ -63,6 +68,17 @@ class Metrics:
         """Count a request."""
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(route).observe(seconds)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """What became of the cameras' messages, for the registry."""
+        counts = self._live()
+        if counts:
+            family = CounterMetricFamily(
+                "kinlens_live_messages", "Messages of cameras.", labels=("outcome",)
+            )
+            for outcome, count in counts.items():
+                family.add_metric((outcome,), count)
+            yield family
 
     def text(self) -> bytes:
         """The metrics in Prometheus's text format."""

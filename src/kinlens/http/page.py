@@ -51,6 +51,12 @@ def index(request: Request) -> Response:
     return _send(request, FOLDER / "index.html", PAGE_HEADERS)
 
 
+@router.api_route("/live", methods=["GET", "HEAD"])
+def live(request: Request) -> Response:
+    """The live page."""
+    return _send(request, FOLDER / "live.html", PAGE_HEADERS)
+
+
 @router.api_route("/assets/{path:path}", methods=["GET", "HEAD"])
 def asset(request: Request, path: Annotated[str, Path()]) -> Response:
     """A script, style or picture of the page."""

@@ -18,9 +18,11 @@ from kinlens.errors import ConfigError
 from kinlens.http.app import create_app
 from kinlens.http.connections import GuardedProtocol
 from kinlens.http.hosts import is_loopback
+from kinlens.http.streams import Streams
 from kinlens.keys import KeyStore
 
 if TYPE_CHECKING:
+    from kinlens.live.service import LiveService
     from kinlens.search import Search
 
 GRACE = 15
@@ -28,6 +30,19 @@ KEEP_ALIVE = 30
 BACKLOG = 2048
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Uvicorn(uvicorn.Server):
+    """Ends streams when it stops: they are requests that would never be answered."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn."""
+        self._streams.close()
+        await super().shutdown(sockets)
 
 
 class Server:
@@ -41,6 +56,7 @@ class Server:
     search : stays open when the server ends
     settings : host, port (0 for a free one), limits
     keys : of the search's data folder; opened if not given
+    live : what cameras see; stays open too
     allow_open : listen beyond this machine without any key
 
     Raises
@@ -54,6 +70,7 @@ class Server:
         settings: Settings,
         *,
         keys: KeyStore | None = None,
+        live: LiveService | None = None,
         allow_open: bool = False,
     ) -> None:
         self._own_keys = keys is None
@@ -66,7 +83,7 @@ class Server:
             raise
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{_ANYWHERE.get(settings.host, _bracketed(settings.host))}:{self.port}"
-        self.app = create_app(search, settings, self._keys)
+        self.app = create_app(search, settings, self._keys, live)
         config = uvicorn.Config(
             self.app,
             http=GuardedProtocol,
@@ -79,7 +96,7 @@ class Server:
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=GRACE,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Uvicorn(config, self.app.state.kinlens.streams)
         self._thread: threading.Thread | None = None
 
     def run(self, on_ready: Callable[[str], None] | None = None) -> None:
@@ -127,11 +144,12 @@ def serve(
     settings: Settings,
     *,
     keys: KeyStore | None = None,
+    live: LiveService | None = None,
     allow_open: bool = False,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until told to stop; see `Server`."""
-    Server(search, settings, keys=keys, allow_open=allow_open).run(on_ready)
+    Server(search, settings, keys=keys, live=live, allow_open=allow_open).run(on_ready)
 
 
 def _check_guarded(host: str, keys: KeyStore, allow_open: bool) -> None:

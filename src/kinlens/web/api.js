@@ -79,11 +79,11 @@ export function setApiKey(key) {
 /**
  * @param {string} path
  * @param {RequestInit} [init]
- * @returns {Promise<any>}
+ * @returns {Promise<Response>} a success
  */
-async function call(path, init = {}) {
+export async function request(path, init = {}) {
   const headers = new Headers(init.headers);
-  headers.set('Accept', 'application/json');
+  if (!headers.has('Accept')) headers.set('Accept', 'application/json');
   if (apiKey()) headers.set('Authorization', `Bearer ${apiKey()}`);
   /** @type {Response} */
   let response;
@@ -94,7 +94,16 @@ async function call(path, init = {}) {
     throw new Unreachable('Kinlens does not answer.');
   }
   if (!response.ok) throw await problem(response);
-  return response.json();
+  return response;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ * @returns {Promise<any>}
+ */
+export async function call(path, init = {}) {
+  return (await request(path, init)).json();
 }
 
 /** @param {Response} response */

@@ -5,7 +5,7 @@
 import { byId, el, icon, typed } from './dom.js';
 
 /** What to say when the camera can't be had, by the browser's name for the reason. */
-const REASONS = /** @type {Record<string, [string, string]>} */ ({
+export const REASONS = /** @type {Record<string, [string, string]>} */ ({
   NotAllowedError: ['The camera is blocked', 'Allow the camera for this page in the browser’s address bar, then try again.'],
   NotFoundError: ['No camera found', 'Connect one and try again, or choose a picture instead.'],
   NotReadableError: ['The camera is busy', 'Another program is using it. Close that one, then try again.'],

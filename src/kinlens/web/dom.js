@@ -27,7 +27,7 @@ export function el(tag, props = {}, ...children) {
 const SVG = 'http://www.w3.org/2000/svg';
 
 /**
- * @param {string} name of a symbol in index.html, without `icon-`
+ * @param {string} name of a symbol in the page, without `icon-`
  * @returns {SVGSVGElement}
  */
 export function icon(name) {
@@ -48,7 +48,7 @@ export function icon(name) {
  */
 export function byId(id) {
   const node = document.getElementById(id);
-  if (!node) throw new Error(`index.html has no #${id}`);
+  if (!node) throw new Error(`This page has no #${id}`);
   return node;
 }
 

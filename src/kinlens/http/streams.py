@@ -1,0 +1,132 @@
+"""Streams of server-sent events: each client gets the newest, however slowly it reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from kinlens.errors import Overloaded
+from kinlens.live.service import LiveService
+from kinlens.live.types import DeviceStatus, View
+
+MOST = 256
+"""Streams at once."""
+
+HEARTBEAT = 5.0
+"""Seconds after which a line is sent at the latest, so that both ends know of each other."""
+
+STILL_HERE = b": still here\n\n"
+_FIRST = b"retry: 1000\n\n"
+
+Happened = View | DeviceStatus
+
+
+class Slot:
+    """The newest view and status of each device that a client hasn't been sent yet.
+
+    What comes meanwhile replaces what waits, so that a client that reads slowly skips views rather
+    than fall behind. Filled from any thread, emptied in the loop it was made in.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._filled = asyncio.Event()
+        self._waiting: dict[tuple[str, type[Happened]], Happened] = {}
+        self._closed = False
+
+    def put(self, happened: Happened) -> None:
+        """Let this be sent next."""
+        self._waiting[happened.device, type(happened)] = happened
+        self._wake()
+
+    def close(self) -> None:
+        """Let the stream end."""
+        self._closed = True
+        self._wake()
+
+    async def take(self, timeout: float) -> list[Happened] | None:
+        """What waits, once there is something; [] when the time is over, None when closed."""
+        try:
+            await asyncio.wait_for(self._filled.wait(), timeout)
+        except TimeoutError:
+            return []
+        self._filled.clear()
+        if self._closed:
+            return None
+        # Keys that come meanwhile, from other threads, wait for the next turn.
+        return [self._waiting.pop(key) for key in list(self._waiting)]
+
+    def _wake(self) -> None:
+        # `take` clears the event before it looks, so what is put while it is set will be seen.
+        if not self._filled.is_set() and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._filled.set)
+
+
+class Streams:
+    """The streams of one app."""
+
+    def __init__(self) -> None:
+        self._slots: set[Slot] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def close(self) -> None:
+        """End all streams, so that the server can stop."""
+        self._closed = True
+        for slot in list(self._slots):
+            slot.close()
+
+    def check_room(self) -> None:
+        """Raise `Overloaded` if there are as many streams as there may be."""
+        if self._closed or len(self._slots) >= MOST:
+            raise Overloaded(
+                f"{MOST} streams are open, as many as this server takes on; ask for /latest."
+            )
+
+    async def events(
+        self,
+        live: LiveService,
+        device: str | None,
+        first: list[Happened],
+        write: Callable[[Happened], Awaitable[bytes]],
+        allowed: Callable[[], bool],
+    ) -> AsyncIterator[bytes]:
+        """Server-sent events until the client goes, the app ends, or it is no longer allowed.
+
+        Parameters
+        ----------
+        device : whose; None for all
+        first : sent at once
+        write : makes bytes of an event
+        allowed : asked from time to time whether the stream may go on
+        """
+        with self._slot() as slot:
+
+            def happened(event: Happened) -> None:
+                if device is None or event.device == device:
+                    slot.put(event)
+
+            end = live.watch(happened)
+            try:
+                yield _FIRST
+                for event in first:
+                    yield await write(event)
+                while (events := await slot.take(HEARTBEAT)) is not None and allowed():
+                    if not events:
+                        yield STILL_HERE
+                    for event in events:
+                        yield await write(event)
+            finally:
+                end()
+
+    @contextmanager
+    def _slot(self) -> Iterator[Slot]:
+        slot = Slot()
+        self._slots.add(slot)
+        try:
+            yield slot
+        finally:
+            self._slots.discard(slot)

@@ -1,0 +1,94 @@
+/**
+ * The cameras: which there are, and how they are.
+ */
+
+import { el } from '../dom.js';
+import { listDevices } from './api.js';
+import { ago, elapsed, since, sleep } from './time.js';
+
+/** @typedef {import('./api.js').Status} Status */
+
+const EVERY = 2000;
+
+export class Devices {
+  /** @type {Map<string, Status & {at: number}>} */
+  #known = new Map();
+  #stop = new AbortController();
+  /** @type {string | null} */
+  chosen = null;
+
+  /**
+   * @param {HTMLElement} list
+   * @param {object} actions
+   * @param {(device: string) => void} actions.choose
+   * @param {() => void} actions.listed after each time that the cameras became known
+   * @param {(error: unknown) => void} actions.failed
+   */
+  constructor(list, actions) {
+    this.list = list;
+    this.actions = actions;
+  }
+
+  /** @returns {string[]} those that watch first, then by name */
+  get names() {
+    const rank = (/** @type {Status} */ status) => (status.state === 'offline' ? 1 : 0);
+    return [...this.#known.values()]
+      .sort((a, b) => rank(a) - rank(b) || a.device.localeCompare(b.device))
+      .map((status) => status.device);
+  }
+
+  /** @param {string | null} device */
+  get(device) {
+    return device === null ? undefined : this.#known.get(device);
+  }
+
+  /** Look for cameras from now on; again after a failure. */
+  watch() {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    void this.#run(this.#stop.signal);
+  }
+
+  /** @param {Status} status */
+  learn(status) {
+    this.#known.set(status.device, { ...status, at: since(status.age) });
+    this.show();
+  }
+
+  show() {
+    const tabs = this.names.map((name) => this.#tab(/** @type {Status & {at: number}} */ (this.#known.get(name))));
+    const focused = document.activeElement?.closest('[data-device]')?.getAttribute('data-device');
+    this.list.replaceChildren(...tabs);
+    if (focused) this.list.querySelector(`[data-device="${CSS.escape(focused)}"]`)?.querySelector('button')?.focus();
+  }
+
+  /** @param {AbortSignal} signal */
+  async #run(signal) {
+    while (!signal.aborted) {
+      try {
+        const found = await listDevices(signal);
+        this.#known = new Map(found.map((status) => [status.device, { ...status, at: since(status.age) }]));
+        this.show();
+        this.actions.listed();
+      } catch (error) {
+        if (!signal.aborted) this.actions.failed(error);
+      }
+      await sleep(EVERY, signal);
+    }
+  }
+
+  /** @param {Status & {at: number}} status */
+  #tab(status) {
+    const { device, state } = status;
+    const choose = () => this.actions.choose(device);
+    const said = state === 'online' ? 'on' : state === 'offline' ? `off, seen ${ago(elapsed(status.at))}` : 'in trouble';
+    const button = el(
+      'button',
+      { type: 'button', class: 'tab', 'aria-pressed': String(device === this.chosen), title: status.message ?? said, onclick: choose },
+      el('span', { class: 'dot', 'data-state': state }),
+      el('span', {}, device),
+      el('span', { class: 'sr-only' }, `, ${said}`),
+    );
+    return el('li', { 'data-device': device }, button);
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * The live page: what a camera sees, and what in the catalog looks like it, at this moment.
+ */
+
+import { Problem, Unreachable, listFields, setApiKey } from '../api.js';
+import { REASONS } from '../camera.js';
+import { Captions } from '../captions.js';
+import { announce, byId, el, icon, typed } from '../dom.js';
+import { Grid } from '../grid.js';
+import { remember } from '../items.js';
+import { emptyState, example, toAddress } from '../state.js';
+import { explain } from '../trouble.js';
+import { keepUpload } from '../uploads.js';
+import { history as viewsBefore } from './api.js';
+import { Devices } from './devices.js';
+import { History } from './history.js';
+import { OwnCamera } from './own.js';
+import { Stage } from './stage.js';
+import { Stream } from './stream.js';
+import { since } from './time.js';
+
+/** @typedef {import('../api.js').Item} Item */
+/** @typedef {import('./api.js').View} View */
+
+const SEEN_BEFORE = 100;
+
+const main = byId('live-view');
+const captions = new Captions();
+/** @type {Stream | null} */
+let stream = null;
+let spoken = '';
+
+/** @param {string} query of the search page */
+function leave(query) {
+  location.assign(new URL(`./${query}`, document.baseURI));
+}
+
+/** @param {Item} item @param {number} weight */
+function searchLike(item, weight) {
+  leave(toAddress({ ...emptyState(), examples: [example('id', item.id, weight)] }));
+}
+
+const grid = new Grid(byId('grid'), captions, {
+  open: (item) => leave(toAddress({ ...emptyState(), item: item.id })),
+  similar: (item) => searchLike(item, 1),
+  add: (item) => searchLike(item, 1),
+  address: (item) => `./${toAddress({ ...emptyState(), item: item.id })}`,
+});
+
+const stage = new Stage({ pause: (paused) => announce(paused ? 'Paused' : 'Live again') });
+
+const before = new History(byId('history'), ({ view, at }) => {
+  stage.pause(true);
+  if (!stage.video.hidden) stage.show(false);
+  show(view, at);
+});
+
+const devices = new Devices(byId('devices'), {
+  choose,
+  listed: () => {
+    if (main.dataset['state'] === 'failed') settle();
+    const wanted = new URLSearchParams(location.search).get('device');
+    const found = devices.names;
+    if (devices.chosen === null) {
+      const first = wanted && found.includes(wanted) ? wanted : found[0];
+      if (first) choose(first);
+      else if (!own.running) showEmpty();
+    }
+    tell();
+  },
+  failed: (error) => {
+    if (devices.chosen === null || refused(error)) showTrouble(error);
+  },
+});
+
+const own = new OwnCamera(stage.video, {
+  failed: (error) => (error instanceof DOMException ? cameraFailed(error) : showTrouble(error)),
+  sent: () => (devices.chosen === own.name ? settle() : undefined),
+});
+
+/** @param {string} device */
+function choose(device) {
+  if (device === devices.chosen && stream) return;
+  stream?.stop();
+  devices.chosen = device;
+  devices.show();
+  stage.pause(false);
+  stage.show(own.running && device === own.name);
+  grid.show([]);
+  before.fill([]);
+  window.history.replaceState(null, '', `?device=${encodeURIComponent(device)}`);
+  main.dataset['state'] = 'waiting';
+  stream = new Stream(device, {
+    view: (view) => {
+      before.add(view);
+      if (stage.paused) return;
+      const at = since(view.age);
+      show(view, at);
+    },
+    status: (status) => {
+      devices.learn(status);
+      tell();
+    },
+    connected: settle,
+    failed: (error) => {
+      if (refused(error) || error instanceof Unreachable) showTrouble(error);
+    },
+  });
+  void recall(device);
+}
+
+/** What this camera saw before this page was opened. @param {string} device */
+async function recall(device) {
+  const views = await viewsBefore(device, SEEN_BEFORE).catch(() => []);
+  if (devices.chosen === device && views.length) before.fill(views);
+}
+
+/**
+ * @param {View} view
+ * @param {number} at
+ */
+function show(view, at) {
+  remember(view.hits);
+  stage.update(view.picture, at);
+  stage.age(devices.get(view.device)?.state);
+  grid.show(view.hits);
+  main.dataset['state'] = 'live';
+  byId('message').replaceChildren();
+  const [first] = view.hits;
+  byId('status').textContent = first ? '' : 'Nothing in the catalog passes this camera’s filter.';
+  // Only a change of the best match is news to someone who listens.
+  const title = first ? captions.title(first) : '';
+  if (title !== spoken) announce(title);
+  spoken = title;
+}
+
+/** The connection works (again). */
+function settle() {
+  byId('notice').hidden = true;
+  if (main.dataset['state'] === 'failed') {
+    main.dataset['state'] = devices.chosen === null ? 'waiting' : 'live';
+    byId('message').replaceChildren();
+  }
+}
+
+/** Say how the camera is, where that isn't as it should be. */
+function tell() {
+  const status = devices.get(devices.chosen);
+  stage.age(status?.state);
+  before.age();
+  const notice = byId('notice');
+  if (status?.state === 'error' && status.message) {
+    notice.textContent = status.message;
+    notice.hidden = false;
+  } else if (main.dataset['state'] !== 'failed') {
+    notice.hidden = true;
+  }
+}
+
+function showEmpty() {
+  main.dataset['state'] = 'empty';
+  byId('message').replaceChildren(
+    icon('camera'),
+    el('h2', {}, 'No camera is watching'),
+    el('p', {}, 'Hold something before this device’s own camera and its look-alikes follow, or start a camera elsewhere:'),
+    el('div', { class: 'command' }, el('code', {}, 'kinlens camera --broker mqtt://BROKER')),
+    el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => void startOwn() }, 'Use this camera')),
+  );
+}
+
+/** @param {unknown} error */
+function refused(error) {
+  return error instanceof Problem && [401, 403].includes(error.status);
+}
+
+/** @param {unknown} error */
+function showTrouble(error) {
+  const { title, text } = explain(error);
+  if (refused(error)) {
+    byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
+    const dialog = typed('key', HTMLDialogElement);
+    if (!dialog.open) dialog.showModal();
+    return;
+  }
+  if (devices.chosen === null || !grid.items.length) {
+    main.dataset['state'] = 'failed';
+    byId('message').replaceChildren(icon('trouble'), el('h2', {}, title), el('p', {}, text));
+    return;
+  }
+  const notice = byId('notice');
+  notice.textContent = `${title}. ${text}`;
+  notice.hidden = false;
+}
+
+/** @param {DOMException} error */
+function cameraFailed(error) {
+  stopOwn();
+  const reason = REASONS[error.name] ?? REASONS[error.message] ?? ['The camera doesn’t start', 'Try again.'];
+  const notice = byId('notice');
+  notice.textContent = `${reason[0]}. ${reason[1]}`;
+  notice.hidden = false;
+  if (devices.chosen === null) {
+    main.dataset['state'] = 'failed';
+    byId('message').replaceChildren(icon('camera'), el('h2', {}, reason[0]), el('p', {}, reason[1]));
+  }
+}
+
+async function startOwn() {
+  try {
+    const others = await own.start();
+    byId('flip').hidden = !others;
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    return cameraFailed(error);
+  }
+  byId('own').setAttribute('aria-pressed', 'true');
+  byId('own-text').textContent = 'Stop this camera';
+  stream?.stop();
+  stream = null;
+  choose(own.name);
+}
+
+function stopOwn() {
+  own.stop();
+  byId('own').setAttribute('aria-pressed', 'false');
+  byId('own-text').textContent = 'Use this camera';
+  byId('flip').hidden = true;
+  stage.show(false);
+}
+
+/** Search with the picture of this moment, on the other page. */
+async function freeze() {
+  const live = own.running && devices.chosen === own.name && !stage.paused;
+  const picture = live ? await own.snapshot() : await stage.snapshot();
+  if (!picture) return announce('There is no picture yet.');
+  leave(toAddress({ ...emptyState(), examples: [example('upload', await keepUpload(picture))] }));
+}
+
+byId('own').addEventListener('click', () => (own.running ? stopOwn() : void startOwn()));
+byId('flip').addEventListener('click', () => void own.flip().catch(cameraFailed));
+byId('freeze').addEventListener('click', () => void freeze());
+byId('pause').addEventListener('click', () => {
+  if (!stage.paused) stage.show(own.running && devices.chosen === own.name);
+});
+typed('key-form', HTMLFormElement).addEventListener('submit', () => {
+  setApiKey(typed('key-input', HTMLInputElement).value.trim());
+  const device = devices.chosen;
+  devices.chosen = null;
+  devices.watch();
+  if (device) choose(device);
+});
+addEventListener('keydown', (event) => {
+  if (event.metaKey || event.ctrlKey || event.altKey || document.querySelector('dialog[open]')) return;
+  if (event.target instanceof HTMLButtonElement && event.key === ' ') return;
+  if (event.key === ' ') byId('pause').click();
+  else if (event.key === 's') void freeze();
+  else return;
+  event.preventDefault();
+});
+addEventListener('pagehide', () => own.stop());
+
+setInterval(tell, 500);
+void listFields().then((fields) => {
+  captions.learn(fields);
+  grid.recaption();
+}, showTrouble);
+devices.watch();
