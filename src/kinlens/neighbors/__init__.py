@@ -1,7 +1,7 @@
 """Exact nearest neighbors: low precision screens, full precision decides, a bound proves it."""
 
 from kinlens.neighbors.index import ExactIndex
-from kinlens.neighbors.result import NeighborMetric, Neighbors
+from kinlens.neighbors.result import NeighborMetric, Neighbors, Within
 from kinlens.neighbors.streaming import stream_neighbors
 
-__all__ = ["ExactIndex", "NeighborMetric", "Neighbors", "stream_neighbors"]
+__all__ = ["ExactIndex", "NeighborMetric", "Neighbors", "Within", "stream_neighbors"]

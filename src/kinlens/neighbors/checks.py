@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput
-from kinlens.neighbors.result import NEIGHBOR_METRICS, Mask, NeighborMetric, Rows
+from kinlens.neighbors.result import NEIGHBOR_METRICS, Distances, Mask, NeighborMetric, Rows
 from kinlens.types import Vectors
 
 MAX_DIM = 65_536
@@ -67,6 +67,19 @@ def as_k(k: SupportsIndex) -> int:
     if value < 0 or isinstance(k, bool):
         raise InvalidInput(f"k is how many neighbors to find, a whole number from 0 up; got {k!r}.")
     return value
+
+
+def as_radius(radius: npt.ArrayLike, queries: int) -> Distances:
+    """float64 (queries,), from one number for all or one for each; infinities are fine."""
+    try:
+        array = np.asarray(radius, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.full((), np.nan)
+    if array.shape not in {(), (queries,)} or np.isnan(array).any():
+        raise InvalidInput(
+            f"The radius is a number, or {queries} of them, one for each query; got {radius!r}."
+        )
+    return np.broadcast_to(array, (queries,))
 
 
 def as_metric(metric: str) -> NeighborMetric:

@@ -46,7 +46,7 @@ class Engine:
 
     def search(self, snapshot: Snapshot, request: Request) -> Neighbors:
         """The k nearest living rows that the mask lets through, for each query."""
-        chunks, passing, living = _passing(snapshot, request.mask)
+        chunks, passing, living = passing_slots(snapshot, request.mask)
         k = min(request.k, living)
         shape = len(request.queries), k
         answer = _Answer(np.empty(shape), np.empty(shape, np.int64))
@@ -123,9 +123,10 @@ class _Answer:
         return "+".join(self._kernels) or "none"
 
 
-def _passing(
+def passing_slots(
     snapshot: Snapshot, mask: Mask | None
 ) -> tuple[tuple[Chunk, ...], tuple[Mask | None, ...], int]:
+    """Chunks, passing and living as a `Task` has them."""
     chunks: list[Chunk] = []
     passing: list[Mask | None] = []
     living = 0

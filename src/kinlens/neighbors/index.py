@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.neighbors import checks, engine
+from kinlens.neighbors import radius as radius_search
 from kinlens.neighbors.kernels import kernels_from
-from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows
+from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows, Within
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.types import Vectors
 
@@ -31,7 +32,8 @@ class ExactIndex:
 
     def __init__(self, dim: int, *, kernel: str | None = None) -> None:
         self.dim = checks.as_dim(dim)
-        self._engine = engine.Engine(kernels_from(kernel))
+        self._kernels = kernels_from(kernel)
+        self._engine = engine.Engine(self._kernels)
         self._writing = threading.Lock()
         self._state = threading.Lock()
         self._snapshot = Snapshot()
@@ -153,6 +155,39 @@ class ExactIndex:
             mask=checks.as_mask(mask, snapshot.capacity),
         )
         return self._engine.search(snapshot, request)
+
+    def within(
+        self,
+        queries: npt.ArrayLike,
+        radius: npt.ArrayLike,
+        *,
+        metric: NeighborMetric = "euclidean",
+        mask: npt.ArrayLike | None = None,
+    ) -> Within:
+        """All rows whose distance to a query is at most the radius, the same as float64 would find.
+
+        Beside the answer itself, memory doesn't grow with the rows that are found.
+
+        Parameters
+        ----------
+        queries : float32 (q, dim), finite
+        radius : one for all queries, or float64 (q,); in the terms of the metric, so a radius for
+            "inner" is mostly negative. Infinity finds every row
+        metric, mask : as for `search`
+
+        Raises
+        ------
+        InvalidInput : whatever of this can't be used, with the reason
+        """
+        snapshot = self._snapshot
+        vectors = checks.as_vectors(queries, self.dim, "queries")
+        request = radius_search.RadiusRequest(
+            queries=vectors,
+            radius=checks.as_radius(radius, len(vectors)),
+            metric=checks.as_metric(metric),
+            mask=checks.as_mask(mask, snapshot.capacity),
+        )
+        return radius_search.within(self._kernels, snapshot, request)
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """The vectors of rows, float32 (n, dim), in the order asked.

@@ -37,3 +37,36 @@ class Neighbors:
     certified: bool
     kernel: str
     candidates: int
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """All rows within a radius of each query, and how they were found.
+
+    Those of query i are at `begins[i]` to `begins[i + 1]`; `of` cuts them out.
+
+    Parameters
+    ----------
+    distances : float64 (m,), ascending within each query, in the terms of `Neighbors.distances`
+    rows : int64 (m,), ties by the lower row
+    begins : int64 (q + 1,), ascending from 0 to m
+    certified : whether these are provably all rows that float64 finds within the radius
+    kernel : names of the kernels that screened: "int8+float32"
+    candidates : rows that were decided in float64, over all queries
+    """
+
+    distances: Distances
+    rows: Rows
+    begins: Rows
+    certified: bool
+    kernel: str
+    candidates: int
+
+    def __len__(self) -> int:
+        """How many queries."""
+        return len(self.begins) - 1
+
+    def of(self, query: int) -> tuple[Distances, Rows]:
+        """Distances and rows of one query, views of the whole."""
+        part = slice(self.begins[query], self.begins[query + 1])
+        return self.distances[part], self.rows[part]

@@ -10,7 +10,7 @@ from kinlens.neighbors.coding import ROUNDING, TINY, TINY_LENGTH, Codes, sum_err
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import DENORMAL, SLIP, WIDE_SLIP, Bound
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
+from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 
@@ -32,11 +32,15 @@ class Float32Kernel:
         """Needs numbers of which squares stay in float32, and rows enough to be worth it."""
         return bounds.in_range(task) and task.living >= _LEAST_ROWS_PER_NEIGHBOR * task.k
 
+    def screen(self, task: Task) -> Screen:
+        """What estimates keys and bounds their errors, for a task it is usable for."""
+        return _Screen(task)
+
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
         # Up to half of the rows are cheaper to decide on one by one than all in float64.
         most = min(task.living // 2, _MOST_ENTRIES // len(task.queries))
-        return Sieve(task, _Screen(task), max(4 * task.k, most)).shortlist()
+        return Sieve(task, self.screen(task), max(4 * task.k, most)).shortlist()
 
 
 class _Screen:

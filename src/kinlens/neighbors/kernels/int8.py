@@ -13,7 +13,7 @@ from kinlens.neighbors.coding import TINY, Center, Codes, sum_error
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Sieve, View
+from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 from kinlens.neighbors.workers import WORKERS
@@ -41,10 +41,14 @@ class Int8Kernel:
             and products.is_fast()
         )
 
+    def screen(self, task: Task) -> Screen:
+        """What estimates keys and bounds their errors, for a task it is usable for."""
+        return _Screen(task)
+
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
         most = max(256 + 4 * task.k, task.living // 64)
-        return Sieve(task, _Screen(task), most).shortlist()
+        return Sieve(task, self.screen(task), most).shortlist()
 
 
 @dataclass(frozen=True, eq=False)
