@@ -132,6 +132,10 @@ class Settings:
                 raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
+        if not self.live_group or set("/+#") & set(self.live_group):
+            raise ConfigError(
+                f"live_group needs a name without /, + and #; got {self.live_group!r}."
+            )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime is one of {', '.join(RUNTIMES)}; got {self.runtime!r}.")
 

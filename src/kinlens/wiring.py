@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kinlens.adding import Parts
+from kinlens.catalog.filters import parse
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
@@ -16,11 +17,24 @@ from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
 from kinlens.encoders.later import LaterEncoder
 from kinlens.encoders.network import NetworkEncoder
-from kinlens.errors import CatalogError, ConfigError, FetchError, ModelUnavailable
+from kinlens.errors import (
+    CatalogError,
+    ConfigError,
+    FetchError,
+    InvalidInput,
+    ModelUnavailable,
+)
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
 from kinlens.ingest import ProgressCallback, Report
 from kinlens.ingest import reencode as run_reencode
+from kinlens.keys import KeyStore
+from kinlens.live.matcher import Matcher
+from kinlens.live.memory import MemoryStore
+from kinlens.live.service import LiveService, Policy
+from kinlens.live.store import Bounds, LatestStore
+from kinlens.live.types import check_device
+from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
@@ -88,6 +102,68 @@ def open_search(
         wait=chosen.batch_wait / 1000,
         on_close=(closing.close,),
     )
+
+
+def open_live(search: Search, settings: Settings | None = None, **overrides: Any) -> LiveService:
+    """The live view over a catalog; call its `start` to listen to what cameras see.
+
+    Parameters
+    ----------
+    search : stays open when the live view is closed
+    settings : those whose names begin with live_; None to load them from the environment and
+        kinlens.toml
+    overrides : single settings, by name
+
+    Returns
+    -------
+    live : a context manager; close it when done
+
+    Raises
+    ------
+    ConfigError : a broker, a store or a device's settings that can't be used
+    MissingDependency : MQTT or Redis without the extra "live"
+    """
+    chosen = _settings(search.data, None, settings, overrides)
+    _check_devices(chosen)
+    with ExitStack() as opened:
+        keys = KeyStore(search.data)
+        opened.callback(keys.close)
+        bus = open_bus(chosen.live_broker) if chosen.live_broker else None
+        if bus is not None:
+            opened.callback(bus.close)
+        store = _live_store(chosen)
+        opened.pop_all()
+    bound = chosen.live_max_devices
+    matcher = Matcher(
+        search, store, settings_of=chosen.device, max_age=chosen.live_max_age, devices=bound
+    )
+    policy = Policy(
+        group=chosen.live_group,
+        rate=chosen.live_rate,
+        devices=bound,
+        unnamed=chosen.live_unnamed,
+    )
+    return LiveService(
+        search, store, matcher, bus, policy=policy, keys=keys, on_close=(keys.close,)
+    )
+
+
+def _live_store(settings: Settings) -> LatestStore:
+    bounds = Bounds(settings.live_history, settings.live_max_devices, settings.live_expiry)
+    if not settings.live_store:
+        return MemoryStore(bounds)
+    from kinlens.live.redis import RedisStore  # noqa: PLC0415 - an extra
+
+    return RedisStore(settings.live_store, bounds)
+
+
+def _check_devices(settings: Settings) -> None:
+    for device in settings.live_devices:
+        try:
+            check_device(device.name)
+            parse(device.where)
+        except InvalidInput as error:
+            raise ConfigError(f"The settings of the device {device.name!r}: {error}") from error
 
 
 def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:

@@ -85,6 +85,7 @@ class LiveService:
     bus : where devices publish; None if there is none
     policy : what devices may do
     keys : that devices sign with; None to let in what isn't signed
+    on_close : called last
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class LiveService:
         *,
         policy: Policy | None = None,
         keys: DeviceKeys | None = None,
+        on_close: Sequence[Callable[[], None]] = (),
     ) -> None:
         self.search = search
         self.store = store
@@ -105,6 +107,7 @@ class LiveService:
         self.last_refusal = ""
         self._policy = policy or Policy()
         self._keys = keys
+        self._on_close = on_close
         self._admission = Admission(self._policy.rate, self._policy.devices)
         self._pulse = Pulse(store, self._policy.devices)
         self._encoding: Batcher[Pixels, Vectors] = Batcher(self._encode, max_size=ENCODE_BATCH)
@@ -132,6 +135,8 @@ class LiveService:
         self._encoding.close()
         self.matcher.close()
         self.store.close()
+        for close in self._on_close:
+            close()
 
     def __enter__(self) -> LiveService:
         return self
