@@ -44,7 +44,7 @@ $(VENV)/.product: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) -c constraints.txt -e '.[hub,live,onnxruntime,parquet]' --group lint --group test
+	$(PIP) -c constraints.txt -e '.[camera,hub,live,onnxruntime,parquet]' --group lint --group test
 	touch $@ $(VENV)/.product
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kinlens.errors import FetchError, ForbiddenAddress
@@ -28,7 +28,11 @@ class Deadline:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._end = time.monotonic() + seconds
+        self.restart()
+
+    def restart(self) -> None:
+        """Wait anew, after one of many answers has come."""
+        self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
         """Seconds left, above 0.
@@ -113,11 +117,13 @@ class Connection:
         self._http = http.client.HTTPConnection(target.host, target.port)
         self._http.sock = self._socket
 
-    def get(self, target: Target, deadline: Deadline) -> http.client.HTTPResponse:
-        """Send a request and read the head of the answer."""
+    def get(
+        self, target: Target, deadline: Deadline, headers: Mapping[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        """Send a request, with some more headers, and read the head of the answer."""
         self._socket.deadline = deadline
         self._http.putrequest("GET", target.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in _HEADERS.items():
+        for name, value in {**_HEADERS, **(headers or {})}.items():
             self._http.putheader(name, value)
         self._http.putheader("Host", target.authority)
         self._http.endheaders()

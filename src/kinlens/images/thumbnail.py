@@ -12,7 +12,7 @@ SIDE = 320
 QUALITY = 82
 
 
-def encode_thumbnail(pixels: Pixels, side: int = SIDE) -> bytes:
+def encode_thumbnail(pixels: Pixels, side: int = SIDE, quality: int = QUALITY) -> bytes:
     """Scale a picture to fit a square and encode it as JPEG.
 
     JPEG, since encoding it takes a tenth of the time of WebP.
@@ -21,6 +21,7 @@ def encode_thumbnail(pixels: Pixels, side: int = SIDE) -> bytes:
     ----------
     pixels : uint8 (height, width, 3)
     side : longest side at most, in pixels; a smaller picture keeps its size
+    quality : of the JPEG, 1 to 100
 
     Returns
     -------
@@ -30,6 +31,6 @@ def encode_thumbnail(pixels: Pixels, side: int = SIDE) -> bytes:
     image.thumbnail((side, side), Image.Resampling.BICUBIC)
     small = np.ascontiguousarray(image)
     encoded: bytes = simplejpeg.encode_jpeg(
-        small, quality=QUALITY, colorsubsampling="420", fastdct=False
+        small, quality=quality, colorsubsampling="420", fastdct=False
     )
     return encoded

@@ -1,0 +1,1 @@
+"""The device: frames from a camera to vectors on a bus."""
