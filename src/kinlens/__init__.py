@@ -19,6 +19,7 @@ from kinlens.errors import KinlensError
 
 if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
+    from kinlens.neighbor_table import TableReport, write_neighbors
     from kinlens.neighbors import stream_neighbors
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
@@ -41,10 +42,12 @@ __all__ = [
     "Report",
     "Search",
     "SourceOptions",
+    "TableReport",
     "index",
     "open_search",
     "reencode",
     "stream_neighbors",
+    "write_neighbors",
 ]
 
 _LAZY = {
@@ -60,10 +63,12 @@ _LAZY = {
     "Report": "kinlens.ingest",
     "Search": "kinlens.search",
     "SourceOptions": "kinlens.sources",
+    "TableReport": "kinlens.neighbor_table",
     "index": "kinlens.ingest",
     "open_search": "kinlens.wiring",
     "reencode": "kinlens.wiring",
     "stream_neighbors": "kinlens.neighbors",
+    "write_neighbors": "kinlens.neighbor_table",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from kinlens.types import Outcome
 
@@ -78,6 +78,26 @@ class Report:
         return facts
 
 
+class Counted(Protocol):
+    """What `Pace` tells of."""
+
+    @property
+    def done(self) -> int:
+        """Of what there is to do."""
+
+    @property
+    def failed(self) -> int:
+        """Of those done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers to tell, where there is no report that holds them."""
+
+    done: int
+    failed: int = 0
+
+
 class Pace:
     """Tells a callback how far a run is, now and then.
 
@@ -97,7 +117,7 @@ class Pace:
         self._told = float("-inf")
         self._marks = [(time.monotonic(), 0)]
 
-    def tell(self, report: Report, *, last: bool = False) -> None:
+    def tell(self, report: Counted, *, last: bool = False) -> None:
         """Call back, unless that was done a moment ago."""
         now = time.monotonic()
         if self._callback is None or (now - self._told < self.INTERVAL and not last):

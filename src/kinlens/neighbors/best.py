@@ -9,20 +9,24 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from errno import EDQUOT, EFBIG, ENOSPC
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from kinlens.errors import OutputError
+from kinlens.neighbors.array_files import (
+    make_array,
+    read_array,
+    replace_json,
+    write_array,
+    write_error,
+)
 from kinlens.neighbors.leaving_out import NOBODY
 from kinlens.neighbors.result import Distances, Rows
 
 PROGRESS = "progress.json"
 _SIDES = ("even", "odd")
-_FULL = (ENOSPC, EDQUOT, EFBIG)
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ class BestInFiles:
         self._write(self.position.passes + 1, start, found)
 
     def begin_with(self, start: int, found: tuple[Distances, Rows]) -> None:
-        """What is known before the first pass."""
+        """What is known before the first pass; see `Stream.merges_first`."""
         self._write(0, start, found)
 
     def keep(self) -> None:
@@ -159,8 +163,8 @@ class BestInFiles:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / PROGRESS).unlink(missing_ok=True)
         for passes in range(2):
-            _make_array(self._file("distances", passes), np.dtype("<f8"), self._shape)
-            _make_array(self._file("rows", passes), np.dtype("<i8"), self._shape)
+            make_array(self._file("distances", passes), "<f8", self._shape)
+            make_array(self._file("rows", passes), "<i8", self._shape)
         return Position()
 
     def _file(self, name: str, passes: int | None = None) -> Path:
@@ -180,73 +184,3 @@ class BestInFiles:
             for passes in range(2):
                 with self._file(name, passes).open("rb") as file:
                     os.fsync(file.fileno())
-
-
-def _make_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """A .npy file whose space is taken at once, so that a full disk shows now."""
-    with path.open("wb") as file:
-        header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.flush()
-        size = file.tell() + dtype.itemsize * int(np.prod(shape))
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
-
-
-def make_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> None:
-    """A .npy file to be filled by `write_array`; `OutputError` if there is no space for it."""
-    try:
-        _make_array(path, np.dtype(dtype), shape)
-    except OSError as error:
-        raise write_error(error, path) from error
-
-
-def read_array(path: Path, start: int, stop: int) -> npt.NDArray[Any]:
-    """Rows of a 2-D .npy file, read rather than mapped: they don't stay in memory."""
-    with path.open("rb") as file:
-        (length, width), dtype, _ = _header(file)
-        count = (min(stop, length) - start) * width
-        found = np.fromfile(file, dtype, count, offset=start * width * dtype.itemsize)
-    return found.reshape(-1, width)
-
-
-def write_array(path: Path, start: int, array: npt.NDArray[Any]) -> None:
-    """Write rows into a 2-D .npy file; `OutputError` if that can't be done."""
-    try:
-        with path.open("r+b") as file:
-            _, dtype, offset = _header(file)
-            file.seek(offset + start * array.shape[1] * dtype.itemsize)
-            file.write(np.ascontiguousarray(array, dtype).data)
-    except OSError as error:
-        raise write_error(error, path) from error
-
-
-def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:
-    np.lib.format.read_magic(file)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    return shape, dtype, file.tell()
-
-
-def replace_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file so that there is always a whole one, the old or the new."""
-    draft = path.with_name(f"{path.name}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def write_error(error: OSError, path: Path) -> OutputError:
-    """Why results can't be written, and what to do."""
-    if error.errno in _FULL:
-        return OutputError(
-            f"No space is left to write {path}. What was done before stays: free some space, and "
-            "run the same again."
-        )
-    return OutputError(
-        f"{path} can't be written: {error.strerror or error}. Name a place where this user may "
-        "create files."
-    )
