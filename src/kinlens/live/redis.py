@@ -31,6 +31,7 @@ PREFIX = "{kinlens}:live"
 
 TIMEOUT = 2.0
 GOODBYE = 3.0
+LISTEN = 0.2
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
 BATCH = 32
@@ -247,7 +248,7 @@ class RedisStore:
                     self._found()
                     wait = FIRST_WAIT
                     while not self._closing.is_set():
-                        message = channel.get_message(timeout=0.5)
+                        message = channel.get_message(timeout=LISTEN)
                         if message is not None:
                             self._hear(message["data"])
             except self._error as error:

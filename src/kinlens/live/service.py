@@ -116,17 +116,17 @@ class LiveService:
         self._complained_at = -COMPLAIN
 
     def start(self) -> None:
-        """Make the first search, so that no device waits for it, and listen to the bus."""
+        """Listen to the bus, if there is one, once a first search has loaded what searches need."""
+        if self.bus is None:
+            return
         ramp = np.linspace(1, 2, self.search.encoder.dim)
         vector = np.asarray(ramp / np.linalg.norm(ramp), np.float32)
         self.search.parts.catalog.search(vector[None], 1)
-        if self.bus is not None:
-            group = self._policy.group
-            self.bus.subscribe([wire.SIGHTINGS], self._on_sighting, group=group)
-            # Brokers give topics that begin with $ to no group.
-            self.bus.subscribe([wire.DEEPLENS], self._on_deeplens)
-            # Nor what is kept, and all may know how a device fares.
-            self.bus.subscribe([wire.STATUSES], self._on_status)
+        self.bus.subscribe([wire.SIGHTINGS], self._on_sighting, group=self._policy.group)
+        # Brokers give topics that begin with $ to no group.
+        self.bus.subscribe([wire.DEEPLENS], self._on_deeplens)
+        # Nor what is kept, and all may know how a device fares.
+        self.bus.subscribe([wire.STATUSES], self._on_status)
 
     def close(self) -> None:
         """Leave the bus, finish what is looked up, and close the store."""

@@ -375,8 +375,13 @@ def _properties(kind: str, **values: int) -> Properties:
 
 
 def _ask_for(client: Client, wanted: Sequence[_Subscription]) -> None:
+    from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
+
     for each in wanted:
-        client.subscribe(each.filter, qos=1)
+        # Some brokers send what is retained to a group, though they must not.
+        retained = SubscribeOptions.RETAIN_DO_NOT_SEND if each.group else 0
+        options = SubscribeOptions(qos=1, retainHandling=retained)
+        client.subscribe(each.filter, options=options)
 
 
 def _cut(client: Client) -> None:
