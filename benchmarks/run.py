@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, each in a process of its own; `make bench` calls this.
 
-python benchmarks/run.py [--only encoders indexing serving] [--quick]
+python benchmarks/run.py [--only bound encoders indexing serving] [--quick]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 BENCHMARKS = {
     "encoders": ["--seconds", "0.3"],
+    "bound": ["--vectors", "5000", "--queries", "64"],
     "indexing": ["--pictures", "600", "--rounds", "2"],
     "serving": ["--items", "5000", "--rounds", "1", "--seconds", "1", "--starts", "2"],
 }

@@ -26,14 +26,19 @@ DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)")
 
 
-@pytest.fixture(scope="module")
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+def module_at(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def generator() -> ModuleType:
+    return module_at(DOCS / "generate.py")
 
 
 @pytest.mark.parametrize("page", ["cli.md", "settings.md"])
@@ -75,6 +80,19 @@ def test_the_python_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert found.attempted > 20
     assert found.failed == 0
+
+
+def test_the_page_on_exactness() -> None:
+    found = doctest.testfile(str(DOCS / "exact.md"), module_relative=False, encoding="utf-8")
+    assert found.attempted > 20
+    assert found.failed == 0
+
+
+@pytest.mark.parametrize("name", ["candidates.svg", "bound.svg"])
+def test_plots_are_drawn_from_the_results(name: str) -> None:
+    plots = module_at(ROOT / "benchmarks" / "plots.py")
+    drawn = plots.drawings(plots.newest())[name]
+    assert drawn == (DOCS / name).read_text(encoding="utf-8"), "run python benchmarks/plots.py"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
