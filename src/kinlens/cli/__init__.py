@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from kinlens.cli import access, catalog, diagnose, indexing, live, search, serve
+from kinlens.cli import access, camera, catalog, diagnose, indexing, live, neighbors, search, serve
 from kinlens.errors import InvalidInput, KinlensError
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def _options(
     """Options of the command itself."""
 
 
-for _module in (indexing, search, serve, live, catalog, access, diagnose):
+for _module in (indexing, search, neighbors, serve, live, camera, catalog, access, diagnose):
     _module.register(app)
 
 

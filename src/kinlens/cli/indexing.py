@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kinlens.cli import common
+from kinlens.cli.progress import progress_bar
 from kinlens.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from kinlens.ingest import Progress, Report
+    from kinlens.ingest import Report
 
 SHOWN_FAILURES = 10
 INTERRUPTED = 130
@@ -111,7 +109,10 @@ def run(
 
     # Before the catalog is made: a mistyped source leaves no empty folder behind.
     opened = open_source(source, SourceOptions(**options)) if source is not None else None
-    with open_search(data, encoder) as service, _bar(enabled=not json) as progress:
+    with (
+        open_search(data, encoder) as service,
+        progress_bar("Indexing", enabled=not json) as progress,
+    ):
         report = run_index(
             service,
             opened,
@@ -145,7 +146,7 @@ def reencode(
     from kinlens.wiring import reencode as run_reencode
 
     folder = load_settings({"data": data}).data
-    with _bar(enabled=not json) as progress:
+    with progress_bar("Indexing", enabled=not json) as progress:
         report = run_reencode(
             folder,
             encoder,
@@ -163,39 +164,6 @@ def _finish(report: Report, folder: Path, *, json: bool) -> None:
         _print(report, folder)
     if report.interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-@contextmanager
-def _bar(*, enabled: bool) -> Iterator[Callable[[Progress], None] | None]:
-    if not enabled or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("Indexing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[pace]}", style="dim"),
-    )
-    with Bar(*columns, console=common.console(error=True)) as bar:
-        task = bar.add_task("", total=None, pace="")
-
-        def tell(progress: Progress) -> None:
-            bar.update(task, completed=progress.done, total=progress.total, pace=_pace(progress))
-
-        yield tell
-
-
-def _pace(progress: Progress) -> str:
-    parts = [f"{progress.rate:,.0f} a second"]
-    if progress.seconds_left is not None and progress.done:
-        minutes, seconds = divmod(round(progress.seconds_left), 60)
-        parts.append(f"{minutes}:{seconds:02d} left")
-    if progress.failed:
-        parts.append(f"{progress.failed:,} failed")
-    return " · ".join(parts)
 
 
 def _print(report: Report, folder: Path) -> None:

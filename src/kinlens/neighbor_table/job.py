@@ -120,7 +120,7 @@ class _Job:
         self._queries = queries
         self._memory = memory
         self._progress = progress
-        self._report = TableReport(state.output)
+        self._report = TableReport(state.output, outside=queries is not None)
 
     def run(self, *, full: bool) -> TableReport:
         """Go on with what was cut short, and catch up with the catalog."""

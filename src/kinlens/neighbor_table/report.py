@@ -26,6 +26,7 @@ class TableReport:
     reason : why all was computed anew; "" if it wasn't
     revision : of the catalog, in the snapshot
     certified : whether these are provably the true neighbors
+    outside : whether the lists are of queries rather than items
     failures : pictures to find neighbors of that couldn't be read
     """
 
@@ -40,6 +41,7 @@ class TableReport:
     reason: str = ""
     revision: int = 0
     certified: bool = True
+    outside: bool = False
     failures: list[Outcome] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
