@@ -210,6 +210,25 @@ def load_settings(
     return Settings(**values)
 
 
+def device_key(file: Path | None = None, environ: Mapping[str, str] | None = None) -> str | None:
+    """The key that a camera signs with: a file's content, else ``KINLENS_DEVICE_KEY``; or None.
+
+    Raises
+    ------
+    ConfigError : a file that can't be read or is empty
+    """
+    environ = os.environ if environ is None else environ
+    if file is None:
+        return environ.get(PREFIX + "DEVICE_KEY") or None
+    try:
+        key = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The file of the device's key can't be read: {error}.") from error
+    if not key:
+        raise ConfigError(f"The file {file} is empty; it needs the device's key.")
+    return key
+
+
 def _from_file(file: Path | None, environ: Mapping[str, str]) -> dict[str, Any]:
     named = file or (Path(environ["KINLENS_CONFIG"]) if environ.get("KINLENS_CONFIG") else None)
     path = named or Path("kinlens.toml")

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from kinlens.adding import Parts
+from kinlens.camera.base import Source
+from kinlens.camera.change import ChangeGate
+from kinlens.camera.device import Device, Identity, Published
+from kinlens.camera.eye import Eye
+from kinlens.camera.newest import Newest
+from kinlens.camera.opening import open_source
+from kinlens.camera.options import Options
 from kinlens.catalog.filters import parse
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
@@ -28,7 +36,7 @@ from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
 from kinlens.ingest import ProgressCallback, Report
 from kinlens.ingest import reencode as run_reencode
-from kinlens.keys import KeyStore
+from kinlens.keys import KeyStore, secret_of
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
 from kinlens.live.service import LiveService, Policy
@@ -145,6 +153,67 @@ def open_live(search: Search, settings: Settings | None = None, **overrides: Any
     )
     return LiveService(
         search, store, matcher, bus, policy=policy, keys=keys, on_close=(keys.close,)
+    )
+
+
+def open_camera(
+    source: str | Source,
+    device: str,
+    *,
+    broker: str,
+    key: str | None = None,
+    options: Options | None = None,
+    settings: Settings | None = None,
+    tell: Callable[[Published | str], None] | None = None,
+) -> Device:
+    """A device: what a camera sees, encoded as a catalog's pictures are, and published.
+
+    Parameters
+    ----------
+    source : see `kinlens.camera.opening.open_source`; or frames of one's own
+    device : its id
+    broker : see `kinlens.messaging.open_bus`
+    key : of the device, made by `kinlens keys create --device`; None to sign nothing
+    options : how it looks
+    settings : name the encoder or the catalog that has it; None to load them from the environment
+        and kinlens.toml
+    tell : called with each sighting that went out, and with each change of state
+
+    Returns
+    -------
+    device : a context manager; its `run` works until told to stop
+
+    Raises
+    ------
+    KinlensError : a source, an encoder or a broker that can't be had
+    """
+    chosen, wishes = settings or load_settings(), options or Options()
+    limits = Limits(chosen.max_bytes, chosen.max_pixels, chosen.decode_timeout)
+    with ExitStack() as opened:
+        if isinstance(source, str):
+            source = open_source(source, rate=wishes.rate, loop=wishes.loop, limits=limits)
+        encoder = encoder_for(chosen)
+        loader = PictureLoader(limits, workers=1)
+        opened.callback(loader.close)
+        secret = secret_of(key) if key else None
+        identity = Identity(device, encoder.identity.fingerprint, secret)
+        bus = open_bus(broker, client_id=f"kinlens-{device}", will=identity.will)
+        opened.pop_all()
+    return Device(
+        Newest(source),
+        Eye(
+            encoder,
+            loader,
+            region=wishes.region,
+            follow=wishes.follow,
+            picture=wishes.picture,
+        ),
+        bus,
+        identity,
+        gate=ChangeGate(wishes.change, wishes.heartbeat),
+        rate=wishes.rate,
+        tell=tell,
+        on_close=(loader.close,),
     )
 
 

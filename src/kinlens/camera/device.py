@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kinlens.camera.base import Frame
@@ -109,6 +109,7 @@ class Device:
     gate : which frames are worth it
     rate : frames looked at in a second, at most
     tell : called with each sighting that went out, and with each change of state
+    on_close : called when this is closed, after all else
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Device:
         gate: ChangeGate | None = None,
         rate: float = 15.0,
         tell: Callable[[Published | str], None] | None = None,
+        on_close: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._newest = newest
         self._eye = eye
@@ -129,6 +131,7 @@ class Device:
         self._gate = gate or ChangeGate()
         self._period = 1 / rate
         self._tell = tell or (lambda _: None)
+        self._on_close = on_close
         self._totals = Totals()
         self._fault: str | None = None
         self._health = _Health()
@@ -168,6 +171,8 @@ class Device:
         """Close the source and leave the bus."""
         self._newest.close()
         self._bus.close()
+        for each in self._on_close:
+            each()
 
     def __enter__(self) -> Device:
         return self
