@@ -14,7 +14,7 @@ help:
 demo: $(VENV)/.product  ## index a sample catalog (or PICTURES=folder) and serve the page
 	@$(BIN)/kinlens demo --port $(PORT) $(if $(PICTURES),--pictures "$(PICTURES)")
 
-test: $(VENV)/.dev chromium  ## run all tests
+test: $(VENV)/.dev servers  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev node_modules/.package-lock.json  ## ruff, mypy strict, tsc for the page
@@ -55,10 +55,15 @@ $(VENV)/.bench: $(VENV)/.dev
 node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --silent --no-audit --no-fund
 
-.PHONY: chromium
-chromium:
-	@command -v chromium >/dev/null && exit 0; \
-	echo "Installing chromium for the page's tests"; \
+# Debian packages that tests use, by the program that each brings.
+.PHONY: servers
+servers:
+	@missing=; \
+	command -v chromium >/dev/null || missing="chromium fonts-dejavu-core"; \
+	PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \
+	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
+	[ -n "$$missing" ] || exit 0; \
+	echo "Installing for the tests: $$missing"; \
 	if [ "$$(id -u)" = 0 ]; then sudo=; elif command -v sudo >/dev/null; then sudo=sudo; \
-	else echo "Needed for the page's tests: chromium. On Debian: apt-get install chromium" >&2; exit 1; fi; \
-	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+	else echo "Needed for the tests: $$missing. On Debian: apt-get install $$missing" >&2; exit 1; fi; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null
