@@ -168,13 +168,18 @@ def test_a_new_session_begins_again(connect: Opener) -> None:
 def test_without_sessions_a_pause_is_a_new_start(
     connect: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinlens.live.store.RESTART", 0.2)
-    monkeypatch.setattr("kinlens.live.redis.RESTART", 0.2)
+    def restart_after(seconds: float) -> None:
+        for module in ("store", "redis"):
+            monkeypatch.setattr(f"kinlens.live.{module}.RESTART", seconds)
+
     store = connect()
+    restart_after(1000.0)
     put_all(store, [view(sequence=500, session=0)])
     store.put(view(sequence=3, session=0))
+    store.set_status(DeviceStatus("door", "online", 1.0))
+    wait_for(store.devices)
     assert sequences(store) == [500]
-    time.sleep(0.3)
+    restart_after(0.0)
     put_all(store, [view(sequence=4, session=0)])
     assert sequences(store) == [4, 500]
 
