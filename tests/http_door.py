@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from kinlens import wiring
 from kinlens.http.serve import Server
+from kinlens.live.service import LiveService
 from kinlens.search import Search
 from kinlens.types import NewItem
 
@@ -24,12 +25,14 @@ DIM = 48
 
 @dataclass
 class Door:
-    """A running server, a client, and the tokens of its keys."""
+    """A running server, a client, what cameras show it, and the tokens of its keys."""
 
     client: httpx.Client
     server: Server
+    live: LiveService
     read: str = ""
     write: str = ""
+    camera: str = ""
 
 
 Doors = Callable[..., Door]

@@ -114,7 +114,7 @@ class Settings:
     live_broker: str = ""
     live_store: str = ""
     live_group: str = "kinlens"
-    live_k: int = 6
+    live_k: int = 9
     live_max_age: float = 1.0
     live_history: int = 24
     live_expiry: float = 3600.0

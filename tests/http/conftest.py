@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from http_door import COUNT, Door, Doors, new_items, open_tiny
+from kinlens import wiring
 from kinlens.config import Settings
 from kinlens.http.serve import Server
 from kinlens.keys import KeyStore
@@ -55,11 +56,13 @@ def _doors() -> Iterator[Doors]:
                 tokens = {
                     "read": keys.create("reader", ["read"]),
                     "write": keys.create("writer", ["read", "write"]),
+                    "camera": keys.create("camera", device="shelf-1"),
                 }
             chosen = Settings(**{"data": search.data, "port": 0, "rate_limit": 0, **settings})
-            server = stack.enter_context(Server(search, chosen, keys=keys))
+            live = stack.enter_context(wiring.open_live(search, chosen))
+            server = stack.enter_context(Server(search, chosen, keys=keys, live=live))
             client = stack.enter_context(httpx.Client(base_url=server.url, timeout=30))
-            return Door(client, server, **tokens)
+            return Door(client, server, live, **tokens)
 
         yield serve
 

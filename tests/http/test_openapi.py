@@ -72,6 +72,8 @@ def test_no_request_makes_the_server_fail(doors: Doors, stocked: Search) -> None
     url = doors(stocked).server.url
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     for found in schema.get_all_operations():
+        if found.ok().path.endswith("/events"):
+            continue  # an answer without an end
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             fuzz(found.ok(), mode)
     assert stocked.count() >= 0

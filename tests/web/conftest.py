@@ -52,7 +52,8 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
             stack.callback(search.close)
             search.add(products() if items is None else items)
             keys = stack.enter_context(KeyStore(search.data))
-            return Shop(search, stack.enter_context(Server(search, chosen, keys=keys)))
+            live = stack.enter_context(wiring.open_live(search, chosen))
+            return Shop(search, stack.enter_context(Server(search, chosen, keys=keys, live=live)))
 
         yield serve
 

@@ -114,13 +114,29 @@ def test_five_hundred_tiles_stay_light(open_page: Pages, open_shop: Shops) -> No
     assert len(set(titles(page))) == 500
 
 
-def test_every_module_is_fetched_at_once() -> None:
+@pytest.mark.parametrize(
+    ("page", "main"), [("index.html", "main.js"), ("live.html", "live/main.js")]
+)
+def test_every_module_is_fetched_at_once(page: str, main: str) -> None:
     folder = Path(kinlens.__file__).parent / "web"
-    index = (folder / "index.html").read_text(encoding="utf-8")
-    named = re.findall(r'<link rel="modulepreload" href="assets/([\w.]+)">', index)
-    assert [*named, "main.js"] == sorted(
-        (file.name for file in folder.glob("*.js")), key=lambda name: (name == "main.js", name)
-    )
+    text = (folder / page).read_text(encoding="utf-8")
+    assert f'src="assets/{main}"' in text
+    named = re.findall(r'<link rel="modulepreload" href="assets/([\w./]+)">', text)
+    assert {*named, main} == modules(folder, main)
+
+
+def modules(folder: Path, name: str) -> set[str]:
+    """A module and all that it imports, by their paths within the folder."""
+    found, waiting = set[str](), [name]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            file = folder / name
+            imports = re.findall(r"^import .*? from '(.+?)';", file.read_text("utf-8"), re.M | re.S)
+            paths = ((file.parent / other).resolve() for other in imports)
+            waiting += [path.relative_to(folder.resolve()).as_posix() for path in paths]
+    return found
 
 
 def test_products_on_white_lose_their_box(open_page: Pages) -> None:

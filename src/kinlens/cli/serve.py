@@ -89,13 +89,14 @@ def _sample(folder: Path) -> Path:
 
 def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
     from kinlens.http.serve import serve as run_server
-    from kinlens.wiring import open_search
+    from kinlens.wiring import open_live, open_search
 
     settings = load_settings(overrides)
 
     def ready(address: str) -> None:
         say = common.console()
         say.print(f"\n  Kinlens is at [bold]{address}[/bold]")
+        say.print(f"  Cameras at    {address}/live", style="dim")
         say.print(f"  API docs at   {address}/docs · Ctrl-C stops it\n", style="dim")
         if not service.stats().items:
             say.print(
@@ -107,5 +108,6 @@ def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
         if browse:
             typer.launch(address)
 
-    with open_search(settings=settings) as service:
-        run_server(service, settings, allow_open=allow_open, on_ready=ready)
+    with open_search(settings=settings) as service, open_live(service, settings) as live:
+        live.start()
+        run_server(service, settings, live=live, allow_open=allow_open, on_ready=ready)

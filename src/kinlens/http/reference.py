@@ -77,7 +77,11 @@ def _operation(
 
 def _bodies(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-        model = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+        reference = content["schema"].get("$ref")
+        if reference is None:
+            yield f"<dt>{escape(media_type)}</dt><dd>the bytes themselves</dd>"
+            continue
+        model = document["components"]["schemas"][reference.rpartition("/")[2]]
         fields = ", ".join(f"<code>{escape(name)}</code>" for name in model["properties"])
         yield f"<dt>{escape(media_type)}</dt><dd>{fields}"
         for example in model.get("examples", ())[:1]:

@@ -20,6 +20,8 @@ const memory = new Map();
 /** @type {Map<string, string>} */
 const addresses = new Map();
 
+let storing = Promise.resolve();
+
 /** @type {Promise<IDBDatabase | null> | undefined} */
 let opened;
 
@@ -61,8 +63,13 @@ export async function keepUpload(blob) {
   const key = crypto.getRandomValues(new Uint32Array(3)).reduce((text, part) => text + part.toString(36), '');
   const small = await shrink(blob);
   memory.set(key, small);
-  void store({ key, blob: small, at: Date.now() });
+  storing = store({ key, blob: small, at: Date.now() });
   return key;
+}
+
+/** @returns {Promise<void>} done once all is kept, so that another page finds it */
+export function uploadsKept() {
+  return storing;
 }
 
 /** @param {Upload} upload */

@@ -37,6 +37,11 @@ export class Devices {
       .map((status) => status.device);
   }
 
+  /** @returns {string | undefined} the one that was heard of last */
+  get freshest() {
+    return [...this.#known.values()].sort((a, b) => b.at - a.at)[0]?.device;
+  }
+
   /** @param {string | null} device */
   get(device) {
     return device === null ? undefined : this.#known.get(device);

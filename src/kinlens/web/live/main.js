@@ -10,7 +10,7 @@ import { Grid } from '../grid.js';
 import { remember } from '../items.js';
 import { emptyState, example, toAddress } from '../state.js';
 import { explain } from '../trouble.js';
-import { keepUpload } from '../uploads.js';
+import { keepUpload, uploadsKept } from '../uploads.js';
 import { history as viewsBefore } from './api.js';
 import { Devices } from './devices.js';
 import { History } from './history.js';
@@ -60,11 +60,10 @@ const devices = new Devices(byId('devices'), {
   listed: () => {
     if (main.dataset['state'] === 'failed') settle();
     const wanted = new URLSearchParams(location.search).get('device');
-    const found = devices.names;
     if (devices.chosen === null) {
-      const first = wanted && found.includes(wanted) ? wanted : found[0];
+      const first = wanted && devices.get(wanted) ? wanted : devices.freshest;
       if (first) choose(first);
-      else if (!own.running) showEmpty();
+      else if (!own.running && main.dataset['state'] !== 'blocked') showEmpty();
     }
     tell();
   },
@@ -195,14 +194,15 @@ function showTrouble(error) {
 /** @param {DOMException} error */
 function cameraFailed(error) {
   stopOwn();
-  const reason = REASONS[error.name] ?? REASONS[error.message] ?? ['The camera doesn’t start', 'Try again.'];
-  const notice = byId('notice');
-  notice.textContent = `${reason[0]}. ${reason[1]}`;
-  notice.hidden = false;
+  const [title, text] = REASONS[error.name] ?? REASONS[error.message] ?? ['The camera doesn’t start', 'Try again.'];
   if (devices.chosen === null) {
-    main.dataset['state'] = 'failed';
-    byId('message').replaceChildren(icon('camera'), el('h2', {}, reason[0]), el('p', {}, reason[1]));
+    main.dataset['state'] = 'blocked';
+    byId('message').replaceChildren(icon('camera'), el('h2', {}, title), el('p', {}, text));
+    return;
   }
+  const notice = byId('notice');
+  notice.textContent = `${title}. ${text}`;
+  notice.hidden = false;
 }
 
 async function startOwn() {
@@ -228,12 +228,22 @@ function stopOwn() {
   stage.show(false);
 }
 
+function begin() {
+  void listFields().then((fields) => {
+    captions.learn(fields);
+    grid.recaption();
+  }, showTrouble);
+  devices.watch();
+}
+
 /** Search with the picture of this moment, on the other page. */
 async function freeze() {
   const live = own.running && devices.chosen === own.name && !stage.paused;
-  const picture = live ? await own.snapshot() : await stage.snapshot();
+  const picture = live ? await own.snapshot() : stage.snapshot();
   if (!picture) return announce('There is no picture yet.');
-  leave(toAddress({ ...emptyState(), examples: [example('upload', await keepUpload(picture))] }));
+  const key = await keepUpload(picture);
+  await uploadsKept();
+  leave(toAddress({ ...emptyState(), examples: [example('upload', key)] }));
 }
 
 byId('own').addEventListener('click', () => (own.running ? stopOwn() : void startOwn()));
@@ -246,7 +256,7 @@ typed('key-form', HTMLFormElement).addEventListener('submit', () => {
   setApiKey(typed('key-input', HTMLInputElement).value.trim());
   const device = devices.chosen;
   devices.chosen = null;
-  devices.watch();
+  begin();
   if (device) choose(device);
 });
 addEventListener('keydown', (event) => {
@@ -260,8 +270,4 @@ addEventListener('keydown', (event) => {
 addEventListener('pagehide', () => own.stop());
 
 setInterval(tell, 500);
-void listFields().then((fields) => {
-  captions.learn(fields);
-  grid.recaption();
-}, showTrouble);
-devices.watch();
+begin();
