@@ -111,6 +111,11 @@ class ParquetTable:
             raise SourceError(f"{self.path} can't be read as Parquet: {error}.") from error
 
 
+def check_installed() -> None:
+    """Raise `MissingDependency` unless Parquet can be written."""
+    _pyarrow("Writing")
+
+
 def _pyarrow(doing: str) -> Any:
     try:
         import pyarrow.parquet  # noqa: PLC0415  # slow to import, and an extra

@@ -29,6 +29,7 @@ from kinlens.neighbors.budget import blocks_for
 from kinlens.neighbors.leaving_out import NOBODY
 from kinlens.neighbors.streaming import Stream
 from kinlens.neighbors.vector_sources import Readable
+from kinlens.parquet import check_installed
 from kinlens.search import Search
 from kinlens.types import Metric, Outcome, Where
 
@@ -85,6 +86,7 @@ def write_neighbors(
     MissingDependency : Parquet needs pyarrow
     """
     start = time.monotonic()
+    check_installed()
     asked = open_queries(search, queries, column) if queries is not None else None
     options = TableOptions(
         k=k,
