@@ -44,11 +44,11 @@ $(VENV)/.product: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) 'torch==2.13.0'
 	$(PIP) -c constraints.txt -e '.[camera,hub,live,onnxruntime,parquet]' --group lint --group test
 	touch $@ $(VENV)/.product
 
 $(VENV)/.bench: $(VENV)/.dev
-	$(PIP) 'torch==2.13.0'
 	$(PIP) -c constraints.txt --group bench
 	touch $@
 

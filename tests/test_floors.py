@@ -118,7 +118,7 @@ def test_what_may_change_or_be_missing_is_imported_in_one_file_each():
             if package in ONE_FILE:
                 users.setdefault(package, []).append(name)
             if package == "torch":
-                assert name.startswith("training/") or name == "neighbors/kernels/torch.py"
+                assert name.startswith("training/") or name == "neighbors/tensors.py"
     assert {package: names for package, names in users.items() if len(names) > 1} == {}
 
 

@@ -2,12 +2,19 @@
 
 from kinlens.errors import InvalidInput
 from kinlens.neighbors.kernels.base import Kernel
+from kinlens.neighbors.kernels.cuda import CudaKernel
 from kinlens.neighbors.kernels.float32 import Float32Kernel
 from kinlens.neighbors.kernels.float64 import Float64Kernel
 from kinlens.neighbors.kernels.int8 import Int8Kernel
 from kinlens.neighbors.kernels.sketch import SketchKernel
 
-KERNELS: tuple[Kernel, ...] = (SketchKernel(), Int8Kernel(), Float32Kernel(), Float64Kernel())
+KERNELS: tuple[Kernel, ...] = (
+    CudaKernel(),
+    SketchKernel(),
+    Int8Kernel(),
+    Float32Kernel(),
+    Float64Kernel(),
+)
 """In the order they are tried: a query that one loses goes to the next; the last loses none."""
 
 

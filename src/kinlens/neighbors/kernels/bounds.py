@@ -98,5 +98,10 @@ def wide_queries(task: Task) -> Doubles:
 
 def in_range(task: Task) -> bool:
     """Whether no square or product of norms leaves float32."""
+    return chunks_in_range(task) and float(np.abs(task.queries).max()) <= LARGEST / task.dim**0.5
+
+
+def chunks_in_range(task: Task) -> bool:
+    """The same of the vectors alone."""
     largest = max(max(chunk.peaks.most, chunk.codes.center.norm) for chunk in task.chunks)
-    return largest <= LARGEST and float(np.abs(task.queries).max()) <= LARGEST / task.dim**0.5
+    return largest <= LARGEST
