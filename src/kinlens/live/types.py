@@ -84,8 +84,9 @@ class View:
 
     @property
     def key(self) -> str:
-        """Equal for views with the same hits, in any order."""
-        return sha256("\0".join(sorted(hit.id for hit in self.hits)).encode()).hexdigest()[:16]
+        """Equal for views with the same best hit and the same others, in any order."""
+        ids = [hit.id for hit in self.hits]
+        return sha256("\0".join(ids[:1] + sorted(ids[1:])).encode()).hexdigest()[:16]
 
     def age(self, now: float) -> float:
         """Seconds since the sighting came in, at a time of the same clock."""

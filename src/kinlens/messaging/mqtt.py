@@ -178,9 +178,11 @@ class MqttBus:
         while not self._closing:
             wait = FIRST_WAIT if self._connect() else min(2 * wait, LONGEST_WAIT)
             # Without chance, all devices would come back to a broker at the same moment.
-            pause = wait * random.uniform(0.5, 1)  # noqa: S311
-            with self._changed:
-                self._changed.wait_for(lambda: self._closing, pause)
+            self._pause(wait * random.uniform(0.5, 1))  # noqa: S311
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, seconds)
 
     def _connect(self) -> bool:
         """Connect, and stay so for as long as it lasts; whether the broker let us in."""
@@ -305,7 +307,7 @@ class MqttBus:
         self, client: Client, _data: Any, _flags: Any, reason: ReasonCode, granted: Any
     ) -> None:
         if reason.is_failure:
-            self._say(f"The broker {self._address} lets us not in: {reason}. Trying again.")
+            self._say(f"The broker {self._address} doesn't let us in: {reason}. Trying again.")
             return
         self._said = ""
         with self._changed:
