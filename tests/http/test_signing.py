@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import hashlib
 import stat
 import threading
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import itsdangerous
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,14 @@ def test_a_url_opens_its_picture_for_at_most_the_lifetime(
         assert 0 < signer.check(name, expires, signature, now) <= lifetime
         with pytest.raises(PermissionDenied, match="expired"):
             signer.check(name, expires, signature, now + lifetime)
+
+
+def test_signatures_are_those_of_itsdangerous() -> None:
+    name, expires, signature = parts(UrlSigner(SECRET, 300).urls("röck", 1000)[0])
+    theirs = itsdangerous.Signer(
+        SECRET, salt="kinlens.pictures", key_derivation="hmac", digest_method=hashlib.sha256
+    )
+    assert signature == theirs.get_signature(f"{expires}:{name}").decode()
 
 
 def test_the_url_repeats_within_a_quarter_of_the_lifetime() -> None:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from itsdangerous import HMACAlgorithm, Signer
+from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
 from kinlens.errors import ConfigError, PermissionDenied
@@ -37,7 +37,6 @@ class UrlSigner:
         self.lifetime = lifetime
         self.prefix = prefix.rstrip("/")
         self._window = max(1, lifetime // 4)
-        self._algorithm = HMACAlgorithm(hashlib.sha256)
         signer = Signer(
             secret, salt="kinlens.pictures", key_derivation="hmac", digest_method=hashlib.sha256
         )
@@ -68,7 +67,8 @@ class UrlSigner:
 
     def _sign(self, item_id: str, expires: int) -> str:
         value = f"{expires}:{item_id}".encode("utf-8", "surrogatepass")
-        return base64_encode(self._algorithm.get_signature(self._key, value)).decode("ascii")
+        # In one call of OpenSSL: itsdangerous makes the same in four times as long, for each hit.
+        return base64_encode(hmac.digest(self._key, value, "sha256")).decode("ascii")
 
 
 def load_secret(folder: Path) -> str:
