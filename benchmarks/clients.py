@@ -3,8 +3,9 @@
     python benchmarks/clients.py PLAN.json
 
 A plan holds port, seconds, clients, photos, fields of the form, and optionally writes a second. It
-prints the requests as JSON: a list of [latency, decode, encode, search, total] in milliseconds,
-the first as a client sees it, the others from the answer's Server-Timing.
+prints as JSON the requests, [latency, decode, encode, search, total, server] in milliseconds, the
+first as a client sees it, the others from the answer's Server-Timing; and the seconds of processor
+that the clients took, which share the machine with the server.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 BOUNDARY = "kinlens-benchmark"
-TIMING = re.compile(rb"(decode|encode|search|total);dur=([0-9.]+)")
+TIMING = re.compile(rb"(decode|encode|search|total|server);dur=([0-9.]+)")
+STAGES = (b"decode", b"encode", b"search", b"total", b"server")
 LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
 def main() -> None:
     plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    print(json.dumps(asyncio.run(drive(plan))))
+    before = time.process_time()
+    done = asyncio.run(drive(plan))
+    print(json.dumps({"requests": done, "cpu_seconds": time.process_time() - before}))
 
 
 async def drive(plan: dict[str, Any]) -> list[list[float]]:
@@ -52,7 +56,7 @@ async def client(
         head = await answer(reader)
         latency = (time.perf_counter() - start) * 1e3
         stages = {name: float(value) for name, value in TIMING.findall(head)}
-        done.append([latency, *(stages[n] for n in (b"decode", b"encode", b"search", b"total"))])
+        done.append([latency, *(stages[name] for name in STAGES)])
         turn += 1
     out.close()
 

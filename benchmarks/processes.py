@@ -79,6 +79,12 @@ def memory(pid: int, name: str = "VmRSS") -> float:
     return 0.0
 
 
+def cpu_seconds(pid: int) -> float:
+    """Seconds of processor that a running process has taken, all its threads together; Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def get(port: int, path: str) -> tuple[int, bytes]:
     """Status and body of a GET."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

@@ -7,10 +7,14 @@ client, in a process of its own, posts photos of clothes over a kept connection 
 hits. All times are in milliseconds:
 
 latency   as the client sees it
-beyond    latency less the stages decode and encode of the same request's Server-Timing: what the
-          server takes besides (reading the form, threads, search, writing the answer), and also
-          the client and the loopback, so that the server itself takes less
+server    in the server, from the request's headers to the answer's (Server-Timing)
+beyond    server less its stages decode and encode: reading the form, threads, search, writing the
+          answer; `seen_beyond` is latency less the two, with the client and the loopback in it
 search    the stage of that name: the matrix, the items of the hits, facets
+cpu       processor time a request, of the server and of the clients, which share the cores
+
+The pictures asked for are among those that the catalog is made around, as when a shop's customer
+photographs what it sells; "new pictures" are others, whose neighbors are farther away.
 
 The encoder of 512 dimensions has random weights (see made_encoder.py); only its cost counts here.
 """
@@ -32,7 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from data import decoded, make_catalog, photos, real_vectors
 from made_encoder import RECIPE, make_encoder
-from processes import Running, get, memory, serving
+from processes import Running, cpu_seconds, get, memory, serving
 from report import Report
 from search_peers import measure
 
@@ -51,7 +55,7 @@ ALONE: dict[str, dict[str, str]] = {
     "three facets": {"facets": "color,brand,sale"},
     "three facets, filter keeps 5 %": {"facets": "color,brand,sale", "where": '{"shelf": 7}'},
 }
-STAGES = ("latency", "decode", "encode", "search", "total")
+STAGES = ("latency", "decode", "encode", "search", "total", "server")
 
 Table = npt.NDArray[np.float64]
 
@@ -64,6 +68,25 @@ class Load:
     clients: int = 1
     fields: tuple[tuple[str, str], ...] = ()
     writes_per_s: int = 0
+    new_pictures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What came of a load: a row of `STAGES` for each request that was answered."""
+
+    seconds: float
+    table: Table
+    server_cpu: float
+    client_cpu: float
+
+
+@dataclass(frozen=True, slots=True)
+class Photos:
+    """What the catalog is made around, and other photos."""
+
+    known: list[Path]
+    new: list[Path]
 
 
 def main() -> None:
@@ -76,6 +99,7 @@ def main() -> None:
     options = parser.parse_args()
     report = Report("serving", __doc__.splitlines()[0])
     pictures = photos(1500)
+    both = Photos(pictures, sorted(set(photos()) - set(pictures)))
     with tempfile.TemporaryDirectory(prefix="kinlens-serving-") as folder:
         for name in options.encoders:
             encoder = name
@@ -89,7 +113,7 @@ def main() -> None:
             about = {"encoder": name, "items": options.items}
             start(report, about, data, options.starts)
             with serving(data) as server:
-                load(report, about, server, pictures, options)
+                load(report, about, server, both, options)
     report.write()
 
 
@@ -112,17 +136,17 @@ def load(
     report: Report,
     about: dict[str, Any],
     server: Running,
-    pictures: list[Path],
+    both: Photos,
     options: argparse.Namespace,
 ) -> None:
     matrix = json.loads(get(server.port, "/v1/stats")[1])["matrix_bytes"] / 1e6
     idle = memory(server.pid)
-    rounds: dict[Load, list[tuple[float, Table]]] = defaultdict(list)
+    rounds: dict[Load, list[Driven]] = defaultdict(list)
     loads = list(_loads())
-    drive(server.port, pictures, Load("warm-up"), 1.0)
+    drive(server, both, Load("warm-up"), 1.0)
     for _ in range(options.rounds):
         for one in loads:
-            rounds[one].append(drive(server.port, pictures, one, options.seconds))
+            rounds[one].append(drive(server, both, one, options.seconds))
     for one in loads:
         report.add(**about, measured="queries", load=one.name, **figures(rounds[one]))
     alone, together = (rate(rounds[one]) for one in loads if one.name in ("one client", "many"))
@@ -141,14 +165,16 @@ def _loads() -> Iterator[Load]:
     for name, fields in ALONE.items():
         yield Load(f"one client, {name}", 1, tuple(fields.items()))
     yield Load(f"one client, {WRITES} items written a second", writes_per_s=WRITES)
+    yield Load("one client, new pictures", new_pictures=True)
     yield Load("one client")
     yield Load("many", MANY)
 
 
-def drive(port: int, pictures: list[Path], one: Load, seconds: float) -> tuple[float, Table]:
-    """Seconds, and a row of `STAGES` for each request that was answered in them."""
+def drive(server: Running, both: Photos, one: Load, seconds: float) -> Driven:
+    """Run the clients of a load."""
+    pictures = both.new if one.new_pictures else both.known
     plan = {
-        "port": port,
+        "port": server.port,
         "seconds": seconds,
         "clients": one.clients,
         "photos": [str(path) for path in pictures[:: max(1, len(pictures) // QUERIES)]],
@@ -159,35 +185,42 @@ def drive(port: int, pictures: list[Path], one: Load, seconds: float) -> tuple[f
         json.dump(plan, file)
         file.flush()
         script = str(Path(__file__).with_name("clients.py"))
+        before = cpu_seconds(server.pid)
         done = subprocess.run(
             [sys.executable, script, file.name], stdout=subprocess.PIPE, check=False
         )
     if done.returncode:
         sys.exit(f"The clients of {one.name!r} ended with {done.returncode}.")
-    return seconds, np.array(json.loads(done.stdout))
+    told = json.loads(done.stdout)
+    taken = cpu_seconds(server.pid) - before
+    return Driven(seconds, np.array(told["requests"]), taken, told["cpu_seconds"])
 
 
-def rate(rounds: list[tuple[float, Table]]) -> float:
+def rate(rounds: list[Driven]) -> float:
     """Requests a second: the median of the rounds."""
-    return float(np.median([len(table) / seconds for seconds, table in rounds]))
+    return float(np.median([len(one.table) / one.seconds for one in rounds]))
 
 
-def figures(rounds: list[tuple[float, Table]]) -> dict[str, Any]:
-    table = np.concatenate([table for _, table in rounds])
-    latency, decode, encode, search, _ = table.T
-    beyond = latency - decode - encode
+def figures(rounds: list[Driven]) -> dict[str, Any]:
+    table = np.concatenate([one.table for one in rounds])
+    latency, decode, encode, search, _, server = table.T
+    beyond = server - decode - encode
     return {
         "requests": len(table),
         "per_s": rate(rounds),
         "latency_p50": float(np.median(latency)),
         "latency_p99": float(np.percentile(latency, 99)),
+        "server_p50": float(np.median(server)),
         "beyond_p50": float(np.median(beyond)),
         "beyond_p99": float(np.percentile(beyond, 99)),
+        "seen_beyond_p50": float(np.median(latency - decode - encode)),
         "decode_p50": float(np.median(decode)),
         "encode_p50": float(np.median(encode)),
         "search_p50": float(np.median(search)),
         "search_p99": float(np.percentile(search, 99)),
-        "rounds_per_s": [round(len(one) / seconds, 1) for seconds, one in rounds],
+        "server_cpu_ms": sum(one.server_cpu for one in rounds) / len(table) * 1e3,
+        "client_cpu_ms": sum(one.client_cpu for one in rounds) / len(table) * 1e3,
+        "rounds_per_s": [round(len(one.table) / one.seconds, 1) for one in rounds],
     }
 
 

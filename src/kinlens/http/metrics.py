@@ -92,7 +92,11 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
 
 
 class Measured:
-    """ASGI middleware: counts each request under its route's template, never its address."""
+    """ASGI middleware: counts each request under its route's template, never its address.
+
+    An answer that tells its stages in Server-Timing also gets `server`: the milliseconds from the
+    request's headers, which may come before its body, to the answer's.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -109,6 +113,7 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                _tell(message, time.perf_counter() - start)
             await send(message)
 
         try:
@@ -117,6 +122,13 @@ class Measured:
             method = scope["method"] if scope["method"] in METHODS else "other"
             seconds = time.perf_counter() - start
             self.metrics.answered(method, route_of(scope), status, seconds)
+
+
+def _tell(message: Message, seconds: float) -> None:
+    for place, (name, value) in enumerate(message["headers"]):
+        if name == b"server-timing":
+            told = b"%b, server;dur=%.2f" % (value, seconds * 1000)
+            message["headers"][place] = (name, told)
 
 
 def route_of(scope: Scope) -> str:
