@@ -14,12 +14,13 @@ MOVED = 16.0
 """Gray levels beyond which a part isn't background."""
 
 SMALLEST, LARGEST = 0.01, 0.7
-"""Share of the picture that a thing has; less is noise, more is the camera that moves."""
+"""Share of the picture that a thing has; less is noise, more is another place or another light,
+of which the background is learned anew."""
 
 MARGIN = 0.12
 """Of the thing's size, left around it on each side."""
 
-SMOOTHING = 0.25
+SMOOTHING = 0.15
 """Seconds in which the box goes most of the way to where the thing is."""
 
 HOLD = 2.0
@@ -56,10 +57,12 @@ class Follower:
             self._background = small.copy()
             return None
         mask = _grown(difference(small, self._background) > MOVED)
-        moving = mask if mask.mean() <= LARGEST else np.zeros_like(mask)
-        self._learn(small, moving, passed)
+        if mask.mean() > LARGEST:
+            self._background, self._box = small.copy(), None
+            return None
+        self._learn(small, mask, passed)
         blob = largest_blob(mask)
-        if blob is not None and SMALLEST <= blob.area / mask.size <= LARGEST:
+        if blob is not None and blob.area >= SMALLEST * mask.size:
             self._box = _toward(self._box, _framed(blob), passed)
             self._seen_at = now
         elif now - self._seen_at > HOLD:

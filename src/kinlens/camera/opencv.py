@@ -163,7 +163,9 @@ def _rgb(image: Any) -> Pixels:
 def _opencv() -> Any:
     # Over UDP, which FFmpeg tries first, a lost packet smears the picture.
     os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")
+    # What goes wrong is told of by us, once.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         import cv2  # noqa: PLC0415  (an extra)
     except ImportError as error:

@@ -51,7 +51,7 @@ def open_source(
     if "://" in text:
         return _remote(text, rate, limits)
     path = Path(text).expanduser()
-    if path.is_dir():
+    if text and path.is_dir():
         return FolderFrames(path, rate, loop=loop, limits=limits)
     if text.startswith("/dev/"):
         return CameraStream(text, text)
