@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors.result import Distances, NeighborMetric, Rows
+from kinlens.neighbors.scaling import Doubles, balanced, exponents_of, lowered, raised
 from kinlens.types import Vectors
 
 _PART = 1 << 17
@@ -35,6 +36,24 @@ def distances(vectors: Vectors, queries: Vectors, metric: NeighborMetric) -> Dis
         wide = vectors[part].astype(np.float64)
         found[part] = _distances(wide, query.astype(np.float64), metric)
     return found
+
+
+def wide_distances(vectors: Doubles, queries: Doubles, metric: NeighborMetric) -> Distances:
+    """The same for float64 (n, dim) and (n, dim), to the last bit.
+
+    Nothing on the way leaves float64: only a distance that does itself is infinite, or zero.
+    """
+    if metric == "cosine":
+        return _cosine(balanced(vectors), balanced(queries))
+    if metric == "inner":
+        exponents = exponents_of(vectors), exponents_of(queries)
+        scaled = lowered(vectors, exponents[0]), lowered(queries, exponents[1])
+        return raised(_distances(*scaled, metric), exponents[0] + exponents[1])
+    with np.errstate(over="ignore"):
+        apart = vectors - queries
+    exponent = exponents_of(apart)
+    found = _distances(lowered(apart, exponent), np.zeros(apart.shape[1]), metric)
+    return raised(found, exponent if metric == "euclidean" else 2 * exponent)
 
 
 def _distances(
