@@ -7,18 +7,22 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kinlens.cli import common
-from kinlens.cli.serve import Browse, Port
-from kinlens.config import Settings, load_settings
+from kinlens.cli.serve import DEMO, Browse, Port, demo_catalog
+from kinlens.config import Settings, device_key, load_settings
 
 if TYPE_CHECKING:
     from kinlens.live.service import LiveService
     from kinlens.search import Search
+
+
+DEMO_BUS = "memory://demo"
 
 
 def register(app: typer.Typer) -> None:
@@ -66,24 +70,64 @@ def live(
         bool, typer.Option("--allow-open", help="Listen beyond this machine without any key.")
     ] = False,
     open_: Browse = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Show it without a camera: a recorded walk past the catalog's pictures, or past "
+            "those of a sample shop if no --data is given.",
+        ),
+    ] = False,
 ) -> None:
     """Match what cameras see and show it, until Ctrl-C. Several can share the work."""
     from kinlens.wiring import open_live, open_search
 
-    given = {"data": data, "encoder": encoder, "host": host, "port": port}
+    given = {"encoder": encoder, "host": host, "port": port}
     settings = load_settings(
         {**given, "live_broker": broker, "live_store": store, "live_group": group}
     )
+    if demo:
+        data = data or demo_catalog(None, DEMO)
+        settings = replace(settings, live_broker=settings.live_broker or DEMO_BUS)
+    settings = replace(settings, data=data or settings.data)
     with (
         open_search(settings=settings, create=False) as search,
         open_live(search, settings) as service,
     ):
         service.start()
-        with _state_shown(service):
+        with _state_shown(service), _walk(search, settings) if demo else nullcontext():
             if serve:
                 _serve(search, service, settings, allow_open, browse=open_)
             else:
                 _wait()
+
+
+@contextmanager
+def _walk(search: Search, settings: Settings) -> Iterator[None]:
+    """Have a camera that walks past the catalog's pictures."""
+    from kinlens.camera.options import Options
+    from kinlens.camera.selection import walk_past
+    from kinlens.camera.walk import AIM, WalkFrames
+    from kinlens.wiring import open_camera
+
+    camera = open_camera(
+        WalkFrames(walk_past(search)),
+        "walk",
+        broker=settings.live_broker,
+        key=device_key(None),
+        options=Options(region=AIM),
+        settings=settings,
+    )
+    ended = threading.Event()
+    thread = threading.Thread(target=camera.run, args=(ended,), name="kinlens-walk", daemon=True)
+    thread.start()
+    try:
+        with camera:
+            yield
+            ended.set()
+            thread.join()
+    finally:
+        ended.set()
 
 
 def _serve(

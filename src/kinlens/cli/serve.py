@@ -14,6 +14,7 @@ from kinlens.errors import EncoderMismatch
 Port = Annotated[
     int | None, typer.Option("--port", "-p", help="(default: 7700)", show_default=False)
 ]
+DEMO = Path("demo")
 Browse = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
 
 
@@ -45,9 +46,7 @@ def demo(
         Path | None,
         typer.Option(help="Your own folder or table instead of the sample.", show_default=False),
     ] = None,
-    data: Annotated[Path, typer.Option("--data", "-d", help="Where the demo lives.")] = Path(
-        "demo"
-    ),
+    data: Annotated[Path, typer.Option("--data", "-d", help="Where the demo lives.")] = DEMO,
     port: Port = None,
     open_: Browse = False,
 ) -> None:
@@ -56,6 +55,12 @@ def demo(
 
     # Before the pictures are indexed: that may take a while.
     check_address(load_settings({"port": port}))
+    catalog = demo_catalog(pictures, data)
+    _run({"data": catalog, "port": port}, allow_open=False, browse=open_)
+
+
+def demo_catalog(pictures: Path | None, data: Path) -> Path:
+    """Index the demo's pictures, a sample shop if there are none; gives the catalog's folder."""
     say = common.console(error=True)
     if pictures is None:
         source, catalog = _sample(data / "shop"), data / "catalog"
@@ -68,7 +73,7 @@ def demo(
         say.print("The encoder has changed since the last demo; encoding the pictures again")
         indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
         indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
-    _run({"data": catalog, "port": port}, allow_open=False, browse=open_)
+    return catalog
 
 
 def _sample(folder: Path) -> Path:
