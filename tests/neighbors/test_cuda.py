@@ -204,9 +204,9 @@ def test_lower_bounds_are_below_and_keys_within(make: Maker, metric: str) -> Non
             kernel.store, task, columns, some, keep=len(data), most_estimates=1 << 20
         )
         chunk = chosen._chunk_of(chosen._column)
-        low, column = chosen._low.numpy(), chosen._column.numpy()
+        low, column = chosen._low.double().numpy(), chosen._column.numpy()
         allowed = chosen._errors(chosen._allowed, chunk).numpy()
-        error = chosen._errors(chosen._near, chunk).numpy()
+        error = chosen._errors(chosen._near, chunk).numpy() + 2.0**-22 * np.abs(low)
     truth = key_of(all_distances(data, queries, metric), metric)
     truth = np.take_along_axis(truth, column, axis=1)
     assert sorted(column[0].tolist()) == list(range(len(data)))

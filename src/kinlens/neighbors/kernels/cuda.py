@@ -41,7 +41,7 @@ _LEAST_ROWS_PER_NEIGHBOR = 16
 _MOST_NEIGHBORS = 1024
 _STREAMED = 256
 """Queries from which it is worth sending vectors over that don't stay."""
-_MOST_ESTIMATES = 1 << 29
+_MOST_ESTIMATES = 1 << 30
 _MOST_MEMBERS = 1 << 27
 
 
@@ -53,7 +53,7 @@ class CudaKernel:
     device : "cuda"; "cpu" runs the same code without a GPU, slowly, to test it
     least_work : rows * queries * dim from which it is usable
     most_bytes : of the device's memory for vectors; None for what is free less room to work in
-    most_estimates : numbers in a matrix of estimates
+    most_estimates : numbers in a matrix of estimates; less where memory is small
     """
 
     name = "cuda"
@@ -139,6 +139,5 @@ class CudaKernel:
     ) -> Selection:
         whole = len(part) == len(queries)
         some = queries if whole else queries[self._device.put(part)]
-        return Selection(
-            self.store, task, columns, some, keep=keep, most_estimates=self._most_estimates
-        )
+        most = min(self._most_estimates, self._device.total_bytes // 32)
+        return Selection(self.store, task, columns, some, keep=keep, most_estimates=most)
