@@ -11,7 +11,7 @@ from kinlens.neighbors import ExactIndex, products
 from kinlens.neighbors.coding import sum_error
 from kinlens.neighbors.kernels import bounds, sketch
 from kinlens.neighbors.result import NEIGHBOR_METRICS
-from kinlens.neighbors.sketches import LEAST, Axes, Sketches
+from kinlens.neighbors.sketches import ALLOWED, LEAST, Axes, Sketches
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Task, key_of
 from neighbors.hard_data import unit
@@ -66,10 +66,12 @@ def test_sketches_hold_what_they_claim(length: float | None) -> None:
     rest = np.sqrt(np.maximum(square - np.square(seen).sum(axis=1), 0))
     coded = sketches.codes * axes.step
     # The stored rest may be any that is at least the true one.
-    off = np.linalg.norm(seen - coded[:, :-1], axis=1)
-    room = np.sqrt(np.maximum(sketches.residual.astype(np.float64) ** 2 - off**2, 0))
-    assert (off <= sketches.residual).all()
-    assert (coded[:, -1] + room >= rest).all()
+    count = len(axes.wide)
+    off = np.linalg.norm(seen - coded[:, :count], axis=1)
+    error = sketches.slack - ALLOWED * np.sqrt(square)
+    room = np.sqrt(np.maximum(error**2 - off**2, 0))
+    assert (off <= error).all()
+    assert (np.linalg.norm(coded[:, count:], axis=1) + room >= rest).all()
     assert (np.abs(sketches.square - square) <= sum_error(DIM) * square).all()
     assert np.abs(basis.T @ basis - np.eye(basis.shape[1])).max() <= axes.skew
 

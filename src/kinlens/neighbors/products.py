@@ -37,6 +37,16 @@ def missing() -> str:
     return "" if is_fast() else "NumKong with code for this CPU's vector instructions"
 
 
+def pairs(left: Ints, right: Ints) -> npt.NDArray[np.float64]:
+    """float64 (n,): exact products of rows, int8 (n, dim) and (n, dim), or (1, dim) for all."""
+    if len(left) == 1:
+        return np.array(library().cdist(left, right, "dot"))[0]
+    if len(right) == 0:
+        return np.empty(0)
+    products: npt.NDArray[np.float64] = np.array(library().dot(left, right))
+    return products
+
+
 class Products:
     """Products of a few int8 queries with int8 vectors, into memory that is used again.
 

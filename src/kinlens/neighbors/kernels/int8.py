@@ -52,7 +52,7 @@ class Int8Kernel:
 
 
 @dataclass(frozen=True, eq=False)
-class _Coded:
+class Coded:
     """The queries about a center.
 
     Parameters
@@ -75,13 +75,13 @@ class _Coded:
     along: Doubles
 
     @staticmethod
-    def about(center: Center, queries: Doubles) -> _Coded:
+    def about(center: Center, queries: Doubles) -> Coded:
         """Code queries, float64 (q, dim)."""
         shifted = queries - center.vector
         scale = np.maximum(np.abs(shifted).max(axis=1) / 127, TINY)
         codes = np.rint(shifted / scale[:, np.newaxis])
         rounded = codes * scale[:, np.newaxis]
-        return _Coded(
+        return Coded(
             center=center,
             codes=codes.astype(np.int8),
             scale=scale,
@@ -125,7 +125,7 @@ class _Screen:
     def __init__(self, task: Task) -> None:
         self._queries = bounds.wide_queries(task)
         self._metric = task.metric
-        self._coded: dict[Center, _Coded] = {}
+        self._coded: dict[Center, Coded] = {}
 
     @property
     def threads(self) -> int:
@@ -134,7 +134,7 @@ class _Screen:
     def view(self, chunk: Chunk) -> View:
         center = chunk.codes.center
         if center not in self._coded:
-            self._coded[center] = _Coded.about(center, self._queries)
+            self._coded[center] = Coded.about(center, self._queries)
         coded = self._coded[center]
         if self._metric in {"euclidean", "sqeuclidean"}:
             return _squared(chunk, coded)
@@ -186,7 +186,7 @@ class _View:
         return self.bound.of(query, self.codes.residual[slot], reach, inverse)
 
 
-def _squared(chunk: Chunk, coded: _Coded) -> View:
+def _squared(chunk: Chunk, coded: Coded) -> View:
     """Key: the squared distance."""
     bound, reach = coded.squared_bound, bounds.peak_reach(chunk, coded.codes.shape[1])
     return _View(
@@ -201,7 +201,7 @@ def _squared(chunk: Chunk, coded: _Coded) -> View:
     )
 
 
-def _product(chunk: Chunk, coded: _Coded, ratio: float = 0.0) -> View:
+def _product(chunk: Chunk, coded: Coded, ratio: float = 0.0) -> View:
     """Key: minus the product of query and vector."""
     bound, reach = coded.product_bound, bounds.peak_reach(chunk, coded.codes.shape[1])
     if ratio:
@@ -218,7 +218,7 @@ def _product(chunk: Chunk, coded: _Coded, ratio: float = 0.0) -> View:
     )
 
 
-def _cosine(chunk: Chunk, coded: _Coded) -> View:
+def _cosine(chunk: Chunk, coded: Coded) -> View:
     """Key: minus the cosine; where all norms are about 1, that is minus the product."""
     dim, codes = coded.codes.shape[1], chunk.codes
     ratio = 2 * sum_error(dim) + SLIP

@@ -10,11 +10,10 @@ import numpy.typing as npt
 from kinlens.neighbors import products
 from kinlens.neighbors.coding import TINY, TINY_LENGTH, sum_error
 from kinlens.neighbors.kernels import bounds
-from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP
 from kinlens.neighbors.kernels.winnow import Part, Winnow
 from kinlens.neighbors.sieve import Doubles, Positions
-from kinlens.neighbors.sketches import Axes, Sketches
+from kinlens.neighbors.sketches import ALLOWED, Axes, Sketches
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 
@@ -29,7 +28,8 @@ class SketchKernel:
     """A fraction of the bytes of int8 codes, where vectors spread in few directions."""
 
     name = "sketch"
-    queries_per_pass = PASS
+    queries_per_pass = 256
+    """As many as `Winnow` takes."""
 
     def missing(self) -> str:
         """NumKong, where it doesn't suit the CPU."""
@@ -50,7 +50,7 @@ class SketchKernel:
         parts = _parts(task)
         if parts is None:
             return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
-        return Winnow(task, parts, max(256 + 4 * task.k, task.living // 32)).shortlist()
+        return Winnow(task, parts).shortlist()
 
 
 def _parts(task: Task) -> list[Part] | None:
@@ -86,7 +86,7 @@ class SketchedQueries:
     base : float64 (q,)
     squared : whether keys are squared distances, else minus products
     per_own : of the floor, for each unit of square, or of along
-    per_residual : of the floor, for each unit of it
+    per_slack : of the floor, for each unit of it
     largest : at least any floor
     """
 
@@ -95,7 +95,7 @@ class SketchedQueries:
     base: Doubles
     squared: bool
     per_own: float
-    per_residual: float
+    per_slack: float
     largest: float
 
     @staticmethod
@@ -106,8 +106,9 @@ class SketchedQueries:
         square = np.square(shifted).sum(axis=1)
         length = np.sqrt(square)
         step, codes, far, near = _coded(axes, shifted, square)
-        reach, residual = _peaks(chunks, error)
-        near *= reach * (1 + 2 * axes.lengthening) + 2 * TINY_LENGTH
+        reach, slack = _peaks(chunks, error)
+        near = np.maximum(near * (1 + 2 * axes.lengthening) - far * ALLOWED, 0)
+        near *= reach + 2 * TINY_LENGTH
         unit = step * axes.step
         squared = metric in {"euclidean", "sqeuclidean"}
         if squared:
@@ -121,7 +122,7 @@ class SketchedQueries:
             per_own, own = -1 / unit, middle * reach
         if metric == "cosine":
             base -= 2 * error + SLIP + max(map(bounds.unit_error, chunks))
-        largest = (own + far * residual) / unit
+        largest = (own + far * slack) / unit
         # Floors are made in float32 and cut to whole numbers.
         base -= unit * (3 + largest * SLIP) + TINY
         return SketchedQueries(codes, unit, base, squared, per_own, far / unit, largest)
@@ -130,7 +131,7 @@ class SketchedQueries:
         """int32 (count,) of a chunk's slots."""
         own = sketches.square if self.squared else sketches.along
         floors = own[:count] * np.float32(self.per_own)
-        floors -= sketches.residual[:count] * np.float32(self.per_residual)
+        floors -= sketches.slack[:count] * np.float32(self.per_slack)
         return floors.astype(np.int32)
 
     def bars(self, limit: Doubles) -> Ints:
@@ -147,12 +148,14 @@ def _coded(
     axes: Axes, shifted: Doubles, square: Doubles
 ) -> tuple[float, npt.NDArray[np.int8], float, Doubles]:
     """Step and codes; the most of |step * codes|; |s(p) - step * codes| of each at most."""
-    count = len(axes.basis.T)
-    sketch = np.empty((len(shifted), count + 1))
-    seen = sketch[:, :count]
-    np.einsum("ij,kj->ik", shifted, axes.wide, out=seen)
+    sketch = np.empty((len(shifted), axes.width))
+    seen, rests = np.split(sketch, [len(axes.wide)], axis=1)
+    # For one query BLAS would wake threads that cost more than they help.
+    seen[:] = (
+        np.einsum("ij,kj->ik", shifted, axes.wide) if len(shifted) == 1 else shifted @ axes.wide.T
+    )
     rest = square * (1 + 3 * axes.skew + WIDE_SLIP) - np.square(seen).sum(axis=1)
-    sketch[:, count] = np.sqrt(np.maximum(rest, 0))
+    rests[:] = np.sqrt(np.maximum(rest, 0) / axes.rests)[:, np.newaxis]
     step = max(float(np.abs(sketch).max()) / 127, TINY_LENGTH)
     codes = np.rint(sketch / step)
     rounded = codes * step
@@ -162,11 +165,11 @@ def _coded(
 
 
 def _peaks(chunks: list[Chunk], error: float) -> tuple[float, float]:
-    """The most that |c| and the residuals of the slots in use can be."""
+    """The most that |c| and the slack of the slots in use can be."""
     most = [
-        (float(of.square[: chunk.count].max()), float(of.residual[: chunk.count].max()))
+        (float(of.square[: chunk.count].max()), float(of.slack[: chunk.count].max()))
         for chunk in chunks
         if (of := chunk.sketches) is not None
     ]
     reach = max(square for square, _ in most) ** 0.5 * (1 + error) + TINY_LENGTH
-    return reach, max(residual for _, residual in most)
+    return reach, max(slack for _, slack in most)

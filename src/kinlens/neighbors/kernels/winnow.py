@@ -1,8 +1,8 @@
-"""Rules slots out by lower bounds of their keys alone.
+"""Rules slots out by lower bounds of their keys alone, then looks closer at those that remain.
 
-Where bounds from above would be too wide to tell much, true distances tell: the likeliest slots so
-far are looked at as float32, and the k-th least of their keys is a limit that no neighbor's
-key exceeds. It only falls, so what is thrown away early would have been thrown away late.
+Sketches give no bound from above that would tell much, so their lower bounds are compared with a
+limit that the closer look sets: the k-th least of the keys seen so far, each taken at its most.
+The limit only falls, so what is thrown away early would have been thrown away late.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors.kernels.closer import Closer
+from kinlens.neighbors.kernels.nearer import Nearer
 from kinlens.neighbors.products import Products
 from kinlens.neighbors.sieve import Doubles, Positions
 from kinlens.neighbors.sketches import Sketches
@@ -24,11 +25,15 @@ from kinlens.neighbors.workers import WORKERS
 
 Ints = npt.NDArray[np.int32]
 
-_GROUP = 8
-"""Queries whose products with a chunk stay in a level 2 cache."""
+_PRODUCTS = 1 << 18
+"""Products looked at together: they stay in a level 2 cache."""
 _WORTH_A_THREAD = 1 << 20
-_HELD = 1024
+_PENDING = 4096
+_LEAST_HELD = 1 << 16
 _GOLDEN = 0.6180339887498949
+_LOOK = 3700.0
+_LOOK_EACH = 5.8
+"""Of a closer look, and of each of its numbers: what it costs in numbers of a screen with codes."""
 
 
 class Seen(Protocol):
@@ -72,6 +77,9 @@ class _Entries:
     slot: Positions
     lower: Doubles
 
+    def __len__(self) -> int:
+        return len(self.query)
+
     @staticmethod
     def joined(parts: list[_Entries]) -> _Entries:
         """All in one."""
@@ -97,30 +105,30 @@ class Winnow:
     ----------
     task : what is searched, with at most 256 queries
     parts : how its chunks look
-    most : slots a query may keep before it counts as lost
     """
 
-    def __init__(self, task: Task, parts: list[Part], most: int) -> None:
+    def __init__(self, task: Task, parts: list[Part]) -> None:
         self._task = task
         self._parts = parts
-        self._most = most
-        self._closer = Closer(task)
+        self._most = max(256 + 4 * task.k, task.living // 32)
+        self._nearer = Nearer(task)
         self._lock = threading.Lock()
-        self._lost = np.zeros(len(task.queries), np.bool_)
+        count = len(task.queries)
+        self._lost = np.zeros(count, np.bool_)
+        self._looked = np.zeros(count, np.intp)
+        self._enough = _enough(task)
+        self._least = np.full((count, task.k), np.inf)
         self._found: list[_Entries] = []
-        self._set_limit(np.full(len(task.queries), np.inf))
+        self._set_limit(np.full(count, np.inf))
 
     def shortlist(self) -> Shortlist:
-        """Look at every sketch once, then closer at what remains."""
+        """Look at every sketch once, closer at what remains, and at the vectors of the last few."""
         work = len(self._lost) * sum(part.count for part in self._parts)
         threads = min(WORKERS.threads, 1 + work // _WORTH_A_THREAD)
         WORKERS.share(self._turns(), self._look_at_all, most=threads)
         entries = self._narrowed(_Entries.joined(self._found), self._most)
-        lower, upper = self._closer.keys(entries.query, entries.chunk, entries.slot)
-        order = self._order(entries.query, upper)
-        limit = self._limit.copy()
-        ends, enough = self._kth(entries.query)
-        limit[enough] = upper[order[ends]]
+        lower, upper = Closer(self._task).keys(entries.query, entries.chunk, entries.slot)
+        limit = np.minimum(self._limit, self._kth(entries.query, upper))
         order = self._order(entries.query, lower)
         order = order[lower[order] <= limit[entries.query[order]]]
         entries = entries.take(order)
@@ -132,28 +140,39 @@ class Winnow:
         return [int(turn) for turn in order]
 
     def _look_at_all(self, turns: Iterator[int]) -> None:
-        room = Products()
-        entries: list[_Entries] = []
-        size = held = 0
+        room, none = Products(), _Entries.joined([])
+        kept, pending = none, none
+        fresh: list[_Entries] = []
+        size, held = 0, _LEAST_HELD
+        trigger = _PENDING * (1 + len(self._limit) // 64)
         for position in turns:
-            for first in range(0, len(self._limit), _GROUP):
-                entries.append(self._look(position, first, room))
-                size += len(entries[-1].query)
-            if size > 2 * held + _HELD * (3 + len(self._lost)):
-                entries = [self._narrowed(_Entries.joined(entries), 16 * self._most)]
-                size = held = len(entries[0].query)
-        self._found.append(_Entries.joined(entries))
+            height = max(1, _PRODUCTS // self._parts[position].count)
+            for first in range(0, len(self._limit), height):
+                fresh.append(self._look(position, slice(first, first + height), room))
+                size += len(fresh[-1])
+            if size > trigger:
+                settled, others = self._settled(_Entries.joined(fresh))
+                pending = self._below(_Entries.joined([pending, others]))
+                if len(pending) > 16 * trigger:
+                    settled, pending = _Entries.joined([settled, self._closer(pending)]), none
+                fresh, size, kept = [], 0, _Entries.joined([kept, settled])
+            if len(kept) > held:
+                kept = self._narrowed(kept, 16 * self._most)
+                held = 2 * len(kept) + _LEAST_HELD
+        settled, others = self._settled(_Entries.joined(fresh))
+        pending = _Entries.joined([pending, others])
+        self._found.append(_Entries.joined([kept, settled, self._closer(pending)]))
 
-    def _look(self, position: int, first: int, room: Products) -> _Entries:
-        part, group = self._parts[position], slice(first, first + _GROUP)
+    def _look(self, position: int, group: slice, room: Products) -> _Entries:
+        part = self._parts[position]
         packed = part.sketches.packed.get(part.sketches.codes, 0, part.count)
         above = room.many(part.queries.codes[group], packed)
         np.subtract(above, part.floors, out=above)
-        if np.isinf(self._limit[group]).any() and part.count >= self._task.k:
+        if (self._limit[group] == np.inf).any() and part.count >= self._task.k:
             self._begin(position, group, above)
         hits = (above >= self._bars[part.queries][group]).ravel().nonzero()[0]
         query, slot = np.divmod(hits, part.count) if len(above) > 1 else (np.zeros_like(hits), hits)
-        query += first
+        query += group.start
         lower = part.queries.lower(query, above.ravel()[hits])
         return _Entries(query, np.full(len(hits), position), slot, lower)
 
@@ -162,14 +181,60 @@ class Winnow:
         k, (height, width) = self._task.k, above.shape
         slot = np.argpartition(above, width - k, axis=1)[:, width - k :].ravel()
         query = np.repeat(np.arange(group.start, group.start + height), k)
-        _, upper = self._closer.keys(query, np.full(len(slot), position), slot)
+        _, upper = self._nearer.keys(query, np.full(len(slot), position), slot)
+        passing = self._task.passing[position]
+        if passing is not None:
+            upper[~passing[slot]] = np.inf
         limit = np.full(len(self._limit), np.inf)
         limit[group] = upper.reshape(height, k).max(axis=1)
-        self._lower_limit(limit)
-
-    def _lower_limit(self, limit: Doubles) -> None:
         with self._lock:
             self._set_limit(np.minimum(self._limit, limit))
+
+    def _settled(self, entries: _Entries) -> tuple[_Entries, _Entries]:
+        """The likeliest after a closer look, and those of the others that it doesn't rule out."""
+        entries = self._below(entries)
+        order = self._order(entries.query, entries.lower)
+        count = np.bincount(entries.query, minlength=len(self._limit))
+        rank = np.arange(len(order)) - np.repeat(count.cumsum() - count, count)
+        settled = self._closer(entries.take(order[rank < self._task.k]))
+        return settled, self._below(entries.take(order[rank >= self._task.k]))
+
+    def _below(self, entries: _Entries) -> _Entries:
+        return entries.take(entries.lower <= self._limit[entries.query])
+
+    def _closer(self, entries: _Entries) -> _Entries:
+        """With better bounds, without what these rule out."""
+        with self._lock:
+            self._looked += np.bincount(entries.query, minlength=len(self._looked))
+            self._lose(self._looked > self._enough)
+        entries = self._below(entries)
+        # Codes of one chunk lie together.
+        entries = entries.take(np.argsort(entries.chunk, kind="stable"))
+        lower, upper = self._nearer.keys(entries.query, entries.chunk, entries.slot)
+        self._improve(entries.query, upper)
+        return self._below(_Entries(entries.query, entries.chunk, entries.slot, lower))
+
+    def _improve(self, query: Positions, upper: Doubles) -> None:
+        """Lower limits by keys that weren't seen before."""
+        k = self._task.k
+        with self._lock:
+            better = np.flatnonzero(upper <= self._limit[query])
+            if not len(better):
+                return
+            query, upper = query[better], upper[better]
+            order = self._order(query, upper)
+            query, upper = query[order], upper[order]
+            some, first, turn = np.unique(query, return_index=True, return_inverse=True)
+            rank = np.arange(len(query)) - first[turn]
+            near = rank < k
+            least = np.full((len(some), 2 * k), np.inf)
+            least[:, :k] = self._least[some]
+            least[turn[near], k + rank[near]] = upper[near]
+            least.partition(k - 1, axis=1)
+            self._least[some] = least[:, :k]
+            limit = self._limit.copy()
+            limit[some] = np.minimum(limit[some], least[:, k - 1])
+            self._set_limit(limit)
 
     def _set_limit(self, limit: Doubles) -> None:
         """Keys above the limit are out; bars follow from it."""
@@ -177,33 +242,25 @@ class Winnow:
         self._bars = {queries: queries.bars(limit) for queries in {p.queries for p in self._parts}}
 
     def _narrowed(self, entries: _Entries, most: int) -> _Entries:
-        """Without what the true distances of the likeliest rule out, or is of a lost query."""
-        ends, enough = self._kth(entries.query)
-        k, limit = self._task.k, np.full(len(self._limit), np.inf)
-        if len(enough):
-            if len(limit) == 1:
-                likely = np.argpartition(entries.lower, k - 1)[:k]
-            else:
-                order = self._order(entries.query, entries.lower)
-                likely = order[ends[:, np.newaxis] - np.arange(k)].ravel()
-            near = entries.take(likely)
-            _, upper = self._closer.keys(near.query, near.chunk, near.slot)
-            limit[enough] = upper.reshape(-1, k).max(axis=1)
-            self._lower_limit(limit)
-        entries = entries.take(entries.lower <= self._limit[entries.query])
-        lost = np.bincount(entries.query, minlength=len(self._lost)) > most
+        """Without what the limit rules out by now, or is of a lost query."""
+        entries = self._below(entries)
         with self._lock:
-            self._lost |= lost
-            if not self._lost.any():
-                return entries
-            self._set_limit(np.where(self._lost, -np.inf, self._limit))
+            self._lose(np.bincount(entries.query, minlength=len(self._lost)) > most)
         return entries.take(~self._lost[entries.query])
 
-    def _kth(self, query: Positions) -> tuple[Positions, Positions]:
-        """Where in order the k-th of a query is, and the queries that have one."""
+    def _lose(self, which: npt.NDArray[np.bool_]) -> None:
+        if which.any():
+            self._lost = self._lost | which
+            self._set_limit(np.where(self._lost, -np.inf, self._limit))
+
+    def _kth(self, query: Positions, values: Doubles) -> Doubles:
+        """The k-th least value of each query, infinity for fewer."""
         count = np.bincount(query, minlength=len(self._limit))
         enough = np.flatnonzero(count >= self._task.k)
-        return (count.cumsum() - count)[enough] + self._task.k - 1, enough
+        ends = (count.cumsum() - count)[enough] + self._task.k - 1
+        kth = np.full(len(count), np.inf)
+        kth[enough] = values[self._order(query, values)[ends]]
+        return kth
 
     def _order(self, query: Positions, values: Doubles) -> Positions:
         """By query, then by value."""
@@ -213,3 +270,9 @@ class Winnow:
         # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
         by_query: Positions = order[np.argsort(query[order].astype(np.uint8), kind="stable")]
         return by_query
+
+
+def _enough(task: Task) -> int:
+    """Closer looks of a query that cost as much as a screen with codes, and at its first chunk."""
+    ratio = task.dim / (_LOOK + _LOOK_EACH * task.dim)
+    return int(task.living * ratio) + max(chunk.count for chunk in task.chunks)
