@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
     from kinlens.neighbor_table import TableReport, write_neighbors
     from kinlens.neighbors import stream_neighbors
+    from kinlens.neighbors import ExactIndex, NearestNeighbors
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
     from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
@@ -31,10 +32,12 @@ __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "Crop",
+    "ExactIndex",
     "Example",
     "Hit",
     "Item",
     "KinlensError",
+    "NearestNeighbors",
     "NewItem",
     "Outcome",
     "Progress",
@@ -53,9 +56,11 @@ __all__ = [
 _LAZY = {
     "Answer": "kinlens.types",
     "Crop": "kinlens.types",
+    "ExactIndex": "kinlens.neighbors",
     "Example": "kinlens.types",
     "Hit": "kinlens.types",
     "Item": "kinlens.types",
+    "NearestNeighbors": "kinlens.neighbors",
     "NewItem": "kinlens.types",
     "Outcome": "kinlens.types",
     "Progress": "kinlens.ingest",

@@ -4,7 +4,8 @@ Every message says what was needed, what came, and what to do.
 
     KinlensError
     ├── InvalidInput               k, crop, vector, metric, id ... can't be used (also a ValueError)
-    │   └── InvalidFilter          a filter that doesn't parse
+    │   ├── InvalidFilter          a filter that doesn't parse
+    │   └── NotFitted              an estimator asked before it was fitted (also an AttributeError)
     ├── PictureError               bytes that can't become pixels
     │   ├── UnsupportedPicture     not a picture, or a format that isn't read (SVG, PDF)
     │   ├── BrokenPicture          truncated, corrupted, or a decoder that hung or died
@@ -42,6 +43,10 @@ class InvalidInput(KinlensError, ValueError):
 
 class InvalidFilter(InvalidInput):
     """A filter that doesn't parse."""
+
+
+class NotFitted(InvalidInput, AttributeError):
+    """An estimator that is asked for what it learns by `fit`."""
 
 
 class PictureError(KinlensError):

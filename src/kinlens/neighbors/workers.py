@@ -7,6 +7,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from kinlens.config import usable_cores
@@ -14,6 +16,9 @@ from kinlens.config import usable_cores
 T = TypeVar("T")
 _MOST = 8
 """More threads than this gain nothing where memory sets the pace."""
+
+
+_AT_MOST: ContextVar[int] = ContextVar("at_most", default=_MOST)
 
 
 class Workers:
@@ -35,7 +40,7 @@ class Workers:
         Raises what `work` raises, once all threads have stopped.
         """
         turns = itertools.count()  # a shared one: each item is taken by one thread
-        helpers = min(most, self.threads) - 1
+        helpers = min(most, self.threads, _AT_MOST.get()) - 1
         futures = [self._executor().submit(work, _taken(items, turns)) for _ in range(helpers)]
         try:
             work(_taken(items, turns))
@@ -56,6 +61,23 @@ class Workers:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.threads - 1, "kinlens-neighbors")
             return self._pool
+
+
+@contextmanager
+def at_most(threads: int | None) -> Iterator[None]:
+    """Let this caller's searches use fewer threads; None changes nothing.
+
+    Parameters
+    ----------
+    threads : from 1 up, or below 0 for all but some: -1 is all, -2 all but one
+    """
+    if threads is not None and threads < 0:
+        threads = max(1, WORKERS.threads + 1 + threads)
+    token = _AT_MOST.set(_AT_MOST.get() if threads is None else threads)
+    try:
+        yield
+    finally:
+        _AT_MOST.reset(token)
 
 
 def _taken(items: Sequence[T], turns: Iterator[int]) -> Iterator[T]:

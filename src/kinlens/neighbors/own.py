@@ -1,0 +1,55 @@
+"""Neighbors of the indexed vectors themselves: each one's own row doesn't count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from kinlens.neighbors.precise import PreciseIndex, chained, stacked
+from kinlens.neighbors.result import Neighbors, Rows, Within
+
+_AT_ONCE = 4096
+
+
+def nearest_others(index: PreciseIndex, k: int) -> Neighbors:
+    """The k nearest rows of each row but itself; duplicates of it count. k is n - 1 at most."""
+    parts = []
+    for rows in _runs(len(index)):
+        found = index.search(index.vectors(rows), k + 1)
+        own = found.rows == rows[:, np.newaxis]
+        # Where its k + 1 nearest don't hold a row itself, the last is one too many.
+        own[~own.any(axis=1), -1] = True
+        parts.append(
+            replace(
+                found,
+                distances=found.distances[~own].reshape(-1, k),
+                rows=found.rows[~own].reshape(-1, k),
+            )
+        )
+    return stacked(parts)
+
+
+def others_within(index: PreciseIndex, radius: float) -> Within:
+    """All rows within the radius of each row but itself."""
+    parts = []
+    for rows in _runs(len(index)):
+        found = index.within(index.vectors(rows), radius)
+        query = np.repeat(np.arange(len(rows)), np.diff(found.begins))
+        others = found.rows != rows[query]
+        begins = np.concatenate([[0], np.cumsum(np.bincount(query[others], minlength=len(rows)))])
+        parts.append(
+            replace(
+                found,
+                distances=found.distances[others],
+                rows=found.rows[others],
+                begins=begins.astype(np.int64),
+            )
+        )
+    return chained(parts)
+
+
+def _runs(n: int) -> Iterator[Rows]:
+    for start in range(0, n, _AT_ONCE):
+        yield np.arange(start, min(start + _AT_ONCE, n))
