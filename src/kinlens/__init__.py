@@ -20,8 +20,7 @@ from kinlens.errors import KinlensError
 if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
     from kinlens.neighbor_table import TableReport, write_neighbors
-    from kinlens.neighbors import stream_neighbors
-    from kinlens.neighbors import ExactIndex, NearestNeighbors
+    from kinlens.neighbors import ExactIndex, NearestNeighbors, stream_neighbors
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
     from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
