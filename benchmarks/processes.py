@@ -54,13 +54,13 @@ class Running:
 @contextmanager
 def serving(data: Path) -> Iterator[Running]:
     """`kinlens serve` on a free port of loopback, without a limit on requests."""
-    port = _free_port()
+    port = free_port()
     command = [*KINLENS, "serve", "--data", str(data), "--port", str(port)]
     environment = {**os.environ, "KINLENS_RATE_LIMIT": "0"}
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
-            while not _ready(port):
+            while not ready(port):
                 if process.poll() is not None:
                     sys.exit(f"kinlens serve ended with {process.returncode}.")
                 time.sleep(0.01)
@@ -96,13 +96,15 @@ def get(port: int, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
-def _ready(port: int) -> bool:
+def ready(port: int) -> bool:
+    """Whether a server is ready."""
     with suppress(OSError, http.client.HTTPException):
         return get(port, "/readyz")[0] == 200
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -14,6 +14,7 @@ BENCHMARKS = {
     "encoders": ["--seconds", "0.3"],
     "bound": ["--vectors", "5000", "--queries", "64"],
     "indexing": ["--pictures", "600", "--rounds", "2"],
+    "live": ["--items", "5000", "--seconds", "3"],
     "serving": ["--items", "5000", "--rounds", "1", "--seconds", "1", "--starts", "2"],
 }
 """By name, the options that make it quick, which only tells whether it runs."""

@@ -171,7 +171,7 @@ def _source(source: str, settings: Settings, options: Options) -> str | Source:
     from kinlens.wiring import open_search
 
     with open_search(settings=settings, create=False, lazy=True) as search:
-        walk = walk_past(search)
+        walk = walk_past(search, fps=options.rate)
     return WalkFrames(walk, frames=None if options.loop else walk.count)
 
 

@@ -124,6 +124,7 @@ function show(view, at) {
   stage.age(devices.get(view.device)?.state);
   grid.show(view.hits);
   main.dataset['state'] = 'live';
+  main.dataset['sequence'] = String(view.sequence);
   byId('message').replaceChildren();
   const [first] = view.hits;
   byId('status').textContent = first ? '' : 'Nothing in the catalog passes this camera’s filter.';

@@ -1,0 +1,378 @@
+"""How long is it from a frame to its matches on the page, and how much can one matcher take?
+
+    python benchmarks/live.py [--items 100000] [--seconds 20] [--minutes 0]
+
+Everything runs as its users run it, each in a process of its own, all on the cores of one machine:
+Mosquitto, Redis, `kinlens camera` on the recorded walk, `kinlens live`, and the page in Chromium.
+Where a broker and a store aren't installed, the camera is in the matcher's process instead, as in
+`kinlens live --demo`; a row says which it was.
+
+page      milliseconds from when the camera had a frame to the animation frame in which the page
+          shows its matches, of every view that the page showed
+matcher   views matched in a second by one matcher that always has some waiting, in one process
+devices   200 devices that each publish a vector a second, to the server-sent events of all
+overload  four times as many views as one matcher can take: how old the views are that it matches
+memory    of `kinlens live` while a camera publishes at full rate, --minutes long
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from data import make_catalog, photos
+from playwright.sync_api import sync_playwright
+from processes import KINLENS, cpu_seconds, free_port, get, memory, ready
+from report import Report
+
+from kinlens.config import DEFAULT_ENCODER
+from kinlens.live import wire
+from kinlens.live.matcher import Matcher
+from kinlens.live.memory import MemoryStore
+from kinlens.live.types import Sighting, View
+from kinlens.messaging import open_bus
+from kinlens.search import Search
+from kinlens.types import Vectors
+from kinlens.wiring import open_search
+
+RATES = (5, 15, 30)
+DEVICES = 200
+CROWD = 128
+"""Devices in one process, so that some always wait."""
+
+OVERLOAD = 4
+WARM_UP = 3.0
+WATCH = """() => {
+  window.shown = [];
+  const main = document.getElementById('live-view');
+  const note = () => {
+    const { sequence } = main.dataset;
+    requestAnimationFrame(() => window.shown.push([Number(sequence), Date.now()]));
+  };
+  const options = { attributes: true, attributeFilter: ['data-sequence'] };
+  new MutationObserver(note).observe(main, options);
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--minutes", type=float, default=0.0, help="to watch memory for")
+    options = parser.parse_args()
+    report = Report("live", __doc__.splitlines()[0])
+    with tempfile.TemporaryDirectory(prefix="kinlens-live-") as folder:
+        data = Path(folder, "data")
+        vectors = make_catalog(data, DEFAULT_ENCODER, options.items, photos(1500))
+        in_process(report, data, vectors, options)
+        with ExitStack() as stack:
+            parts = stack.enter_context(servers(Path(folder)))
+            about = {"items": options.items, "parts": parts.names}
+            for rate in RATES:
+                report.add(
+                    measured="page",
+                    frames_per_s=rate,
+                    **about,
+                    **page(data, parts, rate, options.seconds),
+                )
+            if parts.broker:
+                report.add(
+                    measured="devices", **about, **devices(data, parts, vectors, options.seconds)
+                )
+            if options.minutes:
+                report.add(measured="memory", **about, **memory_over(data, parts, options.minutes))
+    report.write()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the live view runs on."""
+
+    broker: str = ""
+    store: str = ""
+
+    @property
+    def names(self) -> str:
+        """For the report."""
+        return "Mosquitto and Redis" if self.broker else "one process"
+
+    @property
+    def options(self) -> list[str]:
+        """Of `kinlens live`."""
+        return ["--broker", self.broker, "--store", self.store] if self.broker else ["--demo"]
+
+
+@contextmanager
+def servers(folder: Path) -> Iterator[Parts]:
+    """A broker and a store, where both are installed."""
+    paths = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
+    mosquitto = shutil.which("mosquitto", path=paths)
+    redis = shutil.which("redis-server", path=paths)
+    if not mosquitto or not redis:
+        yield Parts()
+        return
+    broker, store = free_port(), free_port()
+    settings = folder / "mosquitto.conf"
+    settings.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8")
+    commands = [
+        [mosquitto, "-c", str(settings)],
+        [redis, "--port", str(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+    ]
+    with ExitStack() as stack:
+        for command in commands:
+            stack.enter_context(process(command))
+        time.sleep(1)
+        yield Parts(f"mqtt://127.0.0.1:{broker}", f"redis://127.0.0.1:{store}/0")
+
+
+@contextmanager
+def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended."""
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
+    with subprocess.Popen(command, text=True, **options) as running:
+        try:
+            yield running
+        finally:
+            running.send_signal(signal.SIGTERM)
+            running.wait(30)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A `kinlens live`."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def live(data: Path, parts: Parts) -> Iterator[Live]:
+    """`kinlens live`, once it is ready."""
+    port = free_port()
+    command = [*KINLENS, "live", "--data", str(data), "--port", str(port), *parts.options]
+    with process(command, env={**os.environ, "KINLENS_RATE_LIMIT": "0"}) as running:
+        while not ready(port):
+            if running.poll() is not None:
+                sys.exit(f"kinlens live ended with {running.returncode}.")
+            time.sleep(0.05)
+        yield Live(running.pid, port)
+
+
+@dataclass(slots=True)
+class Camera:
+    """A `kinlens camera`: when it had each frame that it published, by number."""
+
+    pid: int
+    taken: dict[int, float] = field(default_factory=dict)
+
+
+@contextmanager
+def camera(data: Path, parts: Parts, rate: float) -> Iterator[Camera]:
+    """A camera on the recorded walk that publishes every frame."""
+    command = [
+        *KINLENS, "camera", "walk", "--loop", "--json", "--data", str(data), "--device", "walk",
+        "--broker", parts.broker, "--rate", str(rate), "--change", "0",
+    ]  # fmt: skip
+    with process(command, stdout=subprocess.PIPE) as running:
+        told = Camera(running.pid)
+
+        def read() -> None:
+            assert running.stdout is not None
+            for line in running.stdout:
+                published = json.loads(line)
+                if "sequence" in published:
+                    told.taken[published["sequence"]] = published["taken_at"]
+
+        threading.Thread(target=read, daemon=True).start()
+        yield told
+
+
+def page(data: Path, parts: Parts, rate: float, seconds: float) -> dict[str, Any]:
+    """From a frame to the page."""
+    if not parts.broker:
+        return {"skipped": "needs Mosquitto and Redis"}
+    with ExitStack() as stack:
+        service = stack.enter_context(live(data, parts))
+        told = stack.enter_context(camera(data, parts, rate))
+        chromium = stack.enter_context(sync_playwright()).chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        stack.callback(chromium.close)
+        opened = chromium.new_page(viewport={"width": 1440, "height": 900})
+        while not told.taken:
+            time.sleep(0.05)
+        opened.goto(f"http://127.0.0.1:{service.port}/live?device=walk")
+        opened.wait_for_selector("#grid .tile")
+        opened.wait_for_timeout(WARM_UP * 1e3)
+        opened.evaluate(WATCH)
+        before = cpu_seconds(service.pid), cpu_seconds(told.pid), len(told.taken)
+        opened.wait_for_timeout(seconds * 1e3)
+        shown = opened.evaluate("window.shown")
+        after = cpu_seconds(service.pid), cpu_seconds(told.pid), len(told.taken)
+    milliseconds = np.array([at - 1e3 * told.taken[n] for n, at in shown if n in told.taken])
+    times = np.array([at for _, at in shown])
+    return {
+        "published_per_s": (after[2] - before[2]) / seconds,
+        "shown_per_s": len(shown) / seconds,
+        "p50_ms": float(np.median(milliseconds)),
+        "p95_ms": float(np.percentile(milliseconds, 95)),
+        "worst_ms": float(milliseconds.max()),
+        "longest_gap_ms": float(np.diff(times).max()),
+        "matcher_cores": (after[0] - before[0]) / seconds,
+        "camera_cores": (after[1] - before[1]) / seconds,
+    }
+
+
+def in_process(report: Report, data: Path, vectors: Vectors, options: argparse.Namespace) -> None:
+    """What one matcher can take, and what it does with more."""
+    with open_search(data) as search:
+        search.parts.catalog.search(vectors[:1], 1)
+        rates = [crowd(search, vectors, options.seconds / 3)["matched_per_s"] for _ in range(3)]
+        rate = float(np.median(rates))
+        rounds = [round(one, 1) for one in rates]
+        report.add(measured="matcher", items=options.items, views_per_s=rate, rounds=rounds)
+        found = crowd(search, vectors, options.seconds, OVERLOAD * rate)
+        report.add(measured="overload", items=options.items, times=OVERLOAD, **found)
+
+
+class Watching:
+    """Ages of views when they get to the store."""
+
+    def __init__(self) -> None:
+        self.ages: list[float] = []
+
+    def __call__(self, event: object) -> None:
+        if isinstance(event, View):
+            self.ages.append(time.time() - event.received_at)
+
+
+def crowd(
+    search: Search, vectors: Vectors, seconds: float, rate: float | None = None
+) -> dict[str, Any]:
+    """Many devices that offer views to one matcher: at a rate, or as many as it takes."""
+    rng = np.random.default_rng(3)
+    store, watching = MemoryStore(), Watching()
+    store.watch(watching)
+    matcher = Matcher(search, store)
+    fingerprint = search.encoder.fingerprint
+    started, offered = time.monotonic(), 0
+    while (now := time.monotonic() - started) < seconds:
+        due = offered + CROWD if rate is None else int(now * rate)
+        for number in range(offered, min(due, offered + CROWD)):
+            vector = vectors[rng.integers(len(vectors))]
+            name = f"camera-{number % CROWD}"
+            matcher.offer(
+                Sighting(name, number, 0.0, fingerprint, vector, received_at=time.time(), session=1)
+            )
+        offered = min(due, offered + CROWD)
+        time.sleep(0.002)
+    matcher.close()
+    counts, ages = matcher.counters.snapshot(), np.array(watching.ages) * 1e3
+    return {
+        "offered_per_s": offered / seconds,
+        "matched_per_s": counts["matched"] / seconds,
+        "dropped": counts["dropped"],
+        "stale": counts["stale"],
+        "age_p50_ms": float(np.median(ages)),
+        "age_p95_ms": float(np.percentile(ages, 95)),
+        "oldest_ms": float(ages.max()),
+    }
+
+
+def devices(data: Path, parts: Parts, vectors: Vectors, seconds: float) -> dict[str, Any]:
+    """Many devices at one view a second, over the broker."""
+    with ExitStack() as stack:
+        service = stack.enter_context(live(data, parts))
+        bus = open_bus(parts.broker)
+        stack.callback(bus.close)
+        fingerprint = json.loads(get(service.port, "/v1/stats")[1])["encoder"]["fingerprint"]
+        ages, done = list[float](), threading.Event()
+        reader = threading.Thread(target=read_ages, args=(service.port, ages, done), daemon=True)
+        reader.start()
+        rng = np.random.default_rng(5)
+        while not bus.connected:
+            time.sleep(0.05)
+        published, started = 0, time.monotonic()
+        cpu = cpu_seconds(service.pid)
+        while (now := time.monotonic() - started) < seconds + WARM_UP:
+            if now < WARM_UP:
+                ages.clear()
+            while published < now * DEVICES:
+                round_, number = divmod(published, DEVICES)
+                vector = vectors[rng.integers(len(vectors))]
+                name = f"device-{number:03}"
+                sighting = Sighting(name, round_, time.time(), fingerprint, vector, session=1)
+                bus.publish(wire.sightings_topic(name), wire.pack(sighting))
+                published += 1
+            time.sleep(0.002)
+        time.sleep(0.5)
+        cores = (cpu_seconds(service.pid) - cpu) / (seconds + WARM_UP)
+        done.set()
+    found = np.array(ages) * 1e3
+    return {
+        "devices": DEVICES,
+        "published_per_s": published / (seconds + WARM_UP),
+        "shown_per_s": len(found) / seconds,
+        "p50_ms": float(np.median(found)),
+        "p95_ms": float(np.percentile(found, 95)),
+        "worst_ms": float(found.max()),
+        "matcher_cores": cores,
+    }
+
+
+def read_ages(port: int, ages: list[float], done: threading.Event) -> None:
+    """Ages of all views as a client gets them."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", "/v1/live/events")
+    answer = connection.getresponse()
+    while not done.is_set():
+        line = answer.readline()
+        if line.startswith(b"data:"):
+            event = json.loads(line[5:])
+            if "taken_at" in event:
+                ages.append(time.time() - event["taken_at"])
+
+
+def memory_over(data: Path, parts: Parts, minutes: float) -> dict[str, Any]:
+    """Of `kinlens live` at 15 frames a second, sampled after a warm-up of a tenth of the time."""
+    with live(data, parts) as service, ExitStack() as stack:
+        if parts.broker:
+            stack.enter_context(camera(data, parts, 15))
+        samples = sampled(lambda: memory(service.pid), minutes * 60)
+    first, last = np.median(samples[: len(samples) // 5]), np.median(samples[-len(samples) // 5 :])
+    return {
+        "minutes": minutes,
+        "first_fifth_mb": float(first),
+        "last_fifth_mb": float(last),
+        "most_mb": max(samples),
+        "growth_percent": float(100 * (last / first - 1)),
+    }
+
+
+def sampled(value: Callable[[], float], seconds: float) -> list[float]:
+    """A value every second, after a tenth of the time."""
+    time.sleep(seconds / 10)
+    found, ends = [], time.monotonic() + 0.9 * seconds
+    while time.monotonic() < ends:
+        found.append(value())
+        time.sleep(1)
+    return found
+
+
+if __name__ == "__main__":
+    main()
