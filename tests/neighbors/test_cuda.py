@@ -199,7 +199,7 @@ def test_lower_bounds_are_below_and_keys_within(make: Maker, metric: str) -> Non
     task = Task(chunks, (None,), len(data), queries, 1, metric)
     with torch.inference_mode():
         columns = Columns.of(task, kernel.store)
-        some = kernel._device.put(queries)
+        some = kernel.device.put(queries)
         chosen = Selection(
             kernel.store, task, columns, some, keep=len(data), most_estimates=1 << 20
         )
@@ -221,7 +221,7 @@ def test_the_bound_is_not_idle() -> None:
     task = Task(index._snapshot.chunks, (None,), len(data), queries, 1, "sqeuclidean")
     with torch.inference_mode():
         columns = Columns.of(task, kernel.store)
-        some = kernel._device.put(queries)
+        some = kernel.device.put(queries)
         chosen = Selection(kernel.store, task, columns, some, keep=99, most_estimates=1 << 20)
         error = chosen._errors(chosen._near, chosen._chunk_of(chosen._column))
     assert float(error.max()) < 2.2e-3  # a tenth of what int8 needs

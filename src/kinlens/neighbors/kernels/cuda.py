@@ -87,31 +87,32 @@ class CudaKernel:
             and bounds.chunks_in_range(task)
             and not self.missing()
             and self._process == os.getpid()  # a GPU can't be used on after a fork
-            and self._device.adds_in_float32
+            and self.device.adds_in_float32
             and (len(task.queries) >= _STREAMED or self.store.would_hold(task.chunks))
         )
 
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`; it decides itself."""
-        with self._lock, self._device.working():
+        with self._lock, self.device.working():
             try:
-                return self._searched(task)
-            except self._device.out_of_memory:
-                self._device.give_back()
+                return self.searched(task, self.device.put(task.queries))
+            except self.device.out_of_memory:
+                self.device.give_back()
                 return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
 
     @functools.cached_property
-    def _device(self) -> Device:
+    def device(self) -> Device:
+        """Made when first used: it imports torch."""
         return Device(self._name)
 
     @functools.cached_property
     def store(self) -> Store:
         """What stays on the device."""
-        return Store(self._device, self._most_bytes)
+        return Store(self.device, self._most_bytes)
 
-    def _searched(self, task: Task) -> Shortlist:
+    def searched(self, task: Task, queries: Tensor) -> Shortlist:
+        """The same with the task's queries, float32, on the device; one thread, while `working`."""
         columns = Columns.of(task, self.store)
-        queries = self._device.put(task.queries)
         count = len(task.queries)
         distances, rows = np.empty((count, task.k)), np.empty((count, task.k), np.int64)
         left, candidates = np.arange(count), 0
@@ -138,6 +139,6 @@ class CudaKernel:
         self, task: Task, columns: Columns, queries: Tensor, part: np.ndarray, keep: int
     ) -> Selection:
         whole = len(part) == len(queries)
-        some = queries if whole else queries[self._device.put(part)]
-        most = min(self._most_estimates, self._device.total_bytes // 32)
+        some = queries if whole else queries[self.device.put(part)]
+        most = min(self._most_estimates, self.device.total_bytes // 32)
         return Selection(self.store, task, columns, some, keep=keep, most_estimates=most)
