@@ -10,7 +10,7 @@ came. Candidates ascend by rows that they keep, so ties stay as they were.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,22 @@ class Changes:
     came_from: Keys
     fresh: Keys
     moved: Keys
+
+    def by_group(self, signatures: Keys) -> Changes:
+        """Lists of one group follow one another, so that they are searched together.
+
+        Parameters
+        ----------
+        signatures : of all lists
+        """
+        anew = np.argsort(signatures[self.anew], kind="stable")
+        updated = np.argsort(signatures[self.updated], kind="stable")
+        return replace(
+            self,
+            anew=self.anew[anew],
+            updated=self.updated[updated],
+            came_from=self.came_from[updated],
+        )
 
     def begun(self, former: Former) -> Iterator[tuple[int, tuple[Distances, Rows]]]:
         """What remains of the former lists of `updated`, in parts, each with its offset."""

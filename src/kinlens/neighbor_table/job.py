@@ -210,9 +210,11 @@ class _Job:
 
     def _search_lists(self, run: Former, former: Former | None) -> None:
         work = changes(former, run.candidates, run.asked)
+        if self._options.same:
+            work = work.by_group(run.candidates.signatures[run.asked.positions])
         passing = np.flatnonzero(run.candidates.passes)
         parts = [
-            _Part("anew", self._by_group(run, work.anew), passing),
+            _Part("anew", work.anew, passing),
             _Part("updated", work.updated, work.fresh),
         ]
         self._report.anew += len(work.anew)
@@ -243,13 +245,6 @@ class _Job:
             numbers=part.among,
             merges_first=part.name == "updated",
         )
-
-    def _by_group(self, run: Former, lists: Keys) -> Keys:
-        """Lists of one group follow one another, so that they are searched together."""
-        if not self._options.same:
-            return lists
-        signatures = run.candidates.signatures[run.asked.positions[lists]]
-        return lists[np.argsort(signatures, kind="stable")]
 
     def _combine(self, run: Former, found: Sequence[tuple[Keys, tuple[Path, Path]]]) -> int:
         """Put all lists into one file, in their order; gives how many neighbors they have."""

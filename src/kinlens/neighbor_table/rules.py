@@ -88,6 +88,8 @@ class Rules:
         for signature in np.unique(signatures):
             some = np.flatnonzero(signatures == signature)
             mask = groups.mask(int(signature))
+            if not mask.any():
+                continue
             found = self._search(index, queries[some], own[some], mask)
             whole.distances[some], whole.rows[some] = found.distances, found.rows
             whole = _together(whole, found)
