@@ -80,6 +80,8 @@ def cut_out(pixels: Pixels, width: int, height: int) -> Cutout:
 
 def _backdrop(pixels: Pixels) -> npt.NDArray[np.float32] | None:
     """Color of an even, bright backdrop, float32 (3,); None where the border isn't one."""
+    if min(pixels.shape[:2]) < 8:
+        return None
     wide = max(1, round(min(pixels.shape[:2]) * BORDER))
     edges = (pixels[:wide], pixels[-wide:], pixels[:, :wide], pixels[:, -wide:])
     border = np.concatenate([edge.reshape(-1, 3) for edge in edges]).astype(np.float32)

@@ -215,12 +215,13 @@ class Device:
         self._tell(Published(sighting, frame.name, look, len(payload), glance))
 
     def _publish_status(self) -> None:
+        if not self._bus.connected:
+            self._health.forget()  # the broker may have published the will
+            return
         trouble = self._newest.trouble or self._fault
         state: DeviceState = "error" if trouble else "online"
-        now = time.monotonic()
-        standing = (state, trouble, self._bus.connected)
-        rate = self._health.due(standing, self._totals.published, now)
-        if rate is None or not self._bus.connected:
+        rate = self._health.due((state, trouble), self._totals.published, time.monotonic())
+        if rate is None:
             return
         payload = self._identity.status(state, rate.value, trouble)
         self._bus.publish(status_topic(self._identity.device), payload, retain=True)
@@ -249,6 +250,10 @@ class _Health:
         self._told = -STATUS_EVERY
         self._since: tuple[float, int] | None = None
         self._rate: float | None = None
+
+    def forget(self) -> None:
+        """What was told may not be known any more."""
+        self._standing = None
 
     def due(self, standing: object, published: int, now: float) -> _Rate | None:
         """The rate to publish; None if nothing is due."""
