@@ -20,7 +20,7 @@ from kinlens.errors import KinlensError
 if TYPE_CHECKING:
     from kinlens.ingest import Progress, Report, index
     from kinlens.neighbor_table import TableReport, write_neighbors
-    from kinlens.neighbors import ExactIndex, NearestNeighbors, stream_neighbors
+    from kinlens.neighbors import ExactIndex, NearestNeighbors, save_neighbors, stream_neighbors
     from kinlens.search import Search
     from kinlens.sources import SourceOptions
     from kinlens.types import Answer, Crop, Example, Hit, Item, NewItem, Outcome, Query
@@ -48,6 +48,7 @@ __all__ = [
     "index",
     "open_search",
     "reencode",
+    "save_neighbors",
     "stream_neighbors",
     "write_neighbors",
 ]
@@ -71,6 +72,7 @@ _LAZY = {
     "index": "kinlens.ingest",
     "open_search": "kinlens.wiring",
     "reencode": "kinlens.wiring",
+    "save_neighbors": "kinlens.neighbors",
     "stream_neighbors": "kinlens.neighbors",
     "write_neighbors": "kinlens.neighbor_table",
 }

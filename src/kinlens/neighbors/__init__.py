@@ -3,6 +3,7 @@
 from kinlens.neighbors.estimator import NearestNeighbors
 from kinlens.neighbors.index import ExactIndex
 from kinlens.neighbors.result import NeighborMetric, Neighbors, Within
+from kinlens.neighbors.saving import save_neighbors
 from kinlens.neighbors.streaming import stream_neighbors
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "NeighborMetric",
     "Neighbors",
     "Within",
+    "save_neighbors",
     "stream_neighbors",
 ]
