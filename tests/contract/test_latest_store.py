@@ -201,7 +201,7 @@ def test_the_device_not_heard_of_for_the_longest_goes(connect: Opener) -> None:
     wait_for(lambda: [status.device for status in store.devices()] == ["a"])
     time.sleep(0.01)
     put_all(store, [view("d")])
-    assert sequences(store, "b") == []
+    wait_for(lambda: sequences(store, "b") == [])
     assert [sequences(store, name) for name in "acd"] == [[1], [1], [1]]
 
 

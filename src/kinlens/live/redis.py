@@ -245,6 +245,7 @@ class RedisStore:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     channel.subscribe(_key("events"))
                     channel.get_message(timeout=TIMEOUT)
+                    self._catch_up()
                     self._found()
                     wait = FIRST_WAIT
                     while not self._closing.is_set():
@@ -254,6 +255,23 @@ class RedisStore:
             except self._error as error:
                 self._lost(error)
                 wait = min(2 * wait, LONGEST_WAIT)
+
+    def _catch_up(self) -> None:
+        """Take what others wrote while nobody listened."""
+        known = {own.device: own.at for own in self._own.devices()}
+        for data in self._redis.hvals(_key("status")):
+            status = DeviceStatus.from_json(data)
+            if status.at > known.get(status.device, 0.0):
+                self._own.set_status(status)
+        devices = [name.decode() for name in self._redis.zrange(_key("devices"), 0, -1)]
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for device in devices:
+                pipeline.lindex(_key("views", device), 0)
+            newest = [_unpack(packed) for packed in pipeline.execute() if packed]
+        for view in newest:
+            own = self._own.latest(view.device)
+            if own is None or view.received_at > own.received_at:
+                self._own.put(view)
 
     def _hear(self, data: bytes) -> None:
         origin, _, rest = data.partition(b" ")

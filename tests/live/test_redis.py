@@ -1,0 +1,154 @@
+"""A Redis that goes, comes back empty, and is shared."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from contract.test_latest_store import view
+from kinlens.errors import ConfigError, MissingDependency
+from kinlens.live.redis import RedisStore
+from kinlens.live.store import Bounds, Event
+from kinlens.live.types import DeviceStatus, View
+from live_servers import Server, free_port, redis_server, wait_for
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with redis_server(tmp_path) as redis:
+        yield redis
+
+
+@pytest.fixture
+def stores(server: Server) -> Iterator[tuple[RedisStore, RedisStore]]:
+    pair = RedisStore(url_of(server)), RedisStore(url_of(server))
+    for store in pair:
+        wait_for(lambda store=store: store.connected, "Redis")
+    yield pair
+    for store in pair:
+        store.close()
+
+
+def url_of(server: Server) -> str:
+    return f"redis://127.0.0.1:{server.port}/0"
+
+
+def test_killed_and_restarted(
+    server: Server, stores: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, two = stores
+    seen: list[Event] = []
+    two.watch(seen.append)
+    one.put(view(sequence=1))
+    wait_for(lambda: two.latest("door") == view_like(one))
+    server.kill()
+    wait_for(lambda: not one.connected and not two.connected)
+    for number in range(2, 30):
+        started = time.monotonic()
+        one.put(view(sequence=number))
+        assert time.monotonic() - started < 1
+    one.set_status(DeviceStatus("door", "online", 1.0))
+    latest = one.latest("door")
+    assert latest is not None
+    assert latest.sequence == 29, "this process shows what it knows"
+    assert len(one.history("door", 100)) == 24
+    assert one.devices()
+    server.start()
+    wait_for(lambda: one.connected and two.connected, "Redis again")
+    wait_for(lambda: [event for event in seen if isinstance(event, View)][-1].sequence == 29)
+    wait_for(lambda: two.latest("door") == view_like(one))
+    wait_for(lambda: two.devices() == one.devices())
+    one.put(view(sequence=30))
+    wait_for(lambda: two.latest("door") == view_like(one))
+    assert 1 <= caplog.text.count("can't be used") <= 4
+
+
+def view_like(store: RedisStore) -> View | None:
+    return store.latest("door")
+
+
+def test_a_redis_that_isnt_there_blocks_nothing() -> None:
+    store = RedisStore(f"redis://:hunter2@127.0.0.1:{free_port()}/0", Bounds(devices=10))
+    started = time.monotonic()
+    for number in range(1000):
+        store.put(view(f"door-{number % 30}", number + 1))
+    assert time.monotonic() - started < 10
+    assert len(store._slots) <= 20
+    assert store.latest("door-9") is not None
+    assert not store.connected
+    store.close()
+
+
+def test_two_that_match_the_same_device_keep_its_order(
+    stores: tuple[RedisStore, RedisStore],
+) -> None:
+    one, two = stores
+    for number in range(1, 41):
+        (one if number % 2 else two).put(view(sequence=number))
+        time.sleep(0.002)
+    wait_for(lambda: [kept.sequence for kept in one.history("door", 1)] == [40])
+    wait_for(lambda: two.history("door", 50)[:1] == one.history("door", 50)[:1])
+    kept = [view.sequence for view in one.history("door", 50)]
+    assert kept == sorted(kept, reverse=True)
+
+
+def test_who_watches_hears_of_the_others_with_pictures_to_be_fetched(
+    stores: tuple[RedisStore, RedisStore],
+) -> None:
+    one, two = stores
+    seen: list[Event] = []
+    two.watch(seen.append)
+    wanted = view(sequence=1)
+    one.put(wanted)
+    one.set_status(DeviceStatus("door", "online", 1.0))
+    wait_for(lambda: len(seen) == 2)
+    [event] = [event for event in seen if isinstance(event, View)]
+    assert (event.sequence, event.hits, event.pictured) == (1, wanted.hits, True)
+    wait_for(lambda: two.latest("door") == wanted)
+
+
+def test_what_others_write_there_is_ignored(
+    server: Server, stores: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
+) -> None:
+    import redis
+
+    one, two = stores
+    client = redis.Redis(port=server.port)
+    for junk in (b"", b"junk", b"x view {}", b"x view [1", b"x status {}", b"\xff view \xff"):
+        client.publish("{kinlens}:live:events", junk)
+    client.close()
+    one.put(view(sequence=1))
+    wait_for(lambda: two.latest("door") == view_like(one))
+    assert "can't be read" in caplog.text
+
+
+def test_a_redis_that_is_full_of_something_else(
+    server: Server, stores: tuple[RedisStore, RedisStore]
+) -> None:
+    """A key of another kind where views would be: told in the log, and no end."""
+    import redis
+
+    one, _ = stores
+    client = redis.Redis(port=server.port)
+    client.set("{kinlens}:live:views:door", "mine")
+    one.put(view(sequence=1))
+    wait_for(lambda: not one.connected)
+    client.delete("{kinlens}:live:views:door")
+    client.close()
+    wait_for(lambda: one.connected)
+
+
+def test_urls() -> None:
+    with pytest.raises(ConfigError, match="redis://host") as caught:
+        RedisStore("http://user:hunter2@host")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(MissingDependency, match=r"kinlens\[live\]"):
+        RedisStore("redis://host")
