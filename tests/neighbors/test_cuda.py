@@ -117,6 +117,17 @@ def test_masks_appends_replacements_and_deletions() -> None:
     assert found.kernel == "cuda"
 
 
+def test_copies_of_few_rows_are_not_sent_over_for_few_queries() -> None:
+    rng = np.random.default_rng(16)
+    data = unit(rng, 12_000, 24).astype(np.float32)
+    index, _ = on_cpu(data)
+    mask = np.arange(12_000) % 60 == 0
+    for count, kernel in ((4, "float64"), (256, "cuda")):
+        found = index.search(data[:count], 2, mask=mask)
+        assert found.kernel == kernel
+        assert_same(found, oracle(data).search(data[:count], 2, mask=mask))
+
+
 def test_queries_of_all_lengths_and_beyond_the_range() -> None:
     rng = np.random.default_rng(6)
     data = unit(rng, 4000, 32).astype(np.float32)

@@ -58,8 +58,12 @@ class Device:
     """
 
     def __init__(self, name: str) -> None:
-        self.torch = library()
         self.name = name
+
+    @property
+    def torch(self) -> Any:
+        """The library; the first look imports it."""
+        return library()
 
     @property
     def out_of_memory(self) -> type[Exception]:

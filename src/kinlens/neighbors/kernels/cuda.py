@@ -21,7 +21,6 @@ estimates lie in the groups of the least minima.
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
 
@@ -32,6 +31,7 @@ from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.columns import Columns
 from kinlens.neighbors.kernels.held import GROUP, Store
 from kinlens.neighbors.kernels.selection import Selection
+from kinlens.neighbors.storage import Chunk, chunk_slots
 from kinlens.neighbors.task import Decided, Shortlist, Task
 from kinlens.neighbors.tensors import Device, Tensor
 
@@ -67,16 +67,16 @@ class CudaKernel:
         most_bytes: int | None = None,
         most_estimates: int = _MOST_ESTIMATES,
     ) -> None:
-        self._name = device
+        self.device = Device(device)
+        self.store = Store(self.device, most_bytes)
         self._least_work = least_work
-        self._most_bytes = most_bytes
         self._most_estimates = most_estimates
         self._lock = threading.Lock()
         self._process = os.getpid()
 
     def missing(self) -> str:
         """PyTorch, a driver, or a GPU with tensor cores."""
-        return tensors.missing(self._name)
+        return tensors.missing(self.device.name)
 
     def is_usable_for(self, task: Task) -> bool:
         """Needs a GPU, work enough, and memory for the vectors or queries enough to stream them."""
@@ -88,7 +88,7 @@ class CudaKernel:
             and not self.missing()
             and self._process == os.getpid()  # a GPU can't be used on after a fork
             and self.device.adds_in_float32
-            and (len(task.queries) >= _STREAMED or self.store.would_hold(task.chunks))
+            and (len(task.queries) >= _STREAMED or self._stays(task.chunks))
         )
 
     def shortlist(self, task: Task) -> Shortlist:
@@ -100,15 +100,10 @@ class CudaKernel:
                 self.device.give_back()
                 return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
 
-    @functools.cached_property
-    def device(self) -> Device:
-        """Made when first used: it imports torch."""
-        return Device(self._name)
-
-    @functools.cached_property
-    def store(self) -> Store:
-        """What stays on the device."""
-        return Store(self.device, self._most_bytes)
+    def _stays(self, chunks: tuple[Chunk, ...]) -> bool:
+        """Whether all of them can be there at the next search; copies of some slots won't."""
+        lasting = all(len(chunk.rows) == chunk_slots(chunk.vectors.shape[1]) for chunk in chunks)
+        return lasting and self.store.would_hold(chunks)
 
     def searched(self, task: Task, queries: Tensor) -> Shortlist:
         """The same with the task's queries, float32, on the device; one thread, while `working`."""
@@ -116,9 +111,10 @@ class CudaKernel:
         count = len(task.queries)
         distances, rows = np.empty((count, task.k)), np.empty((count, task.k), np.int64)
         left, candidates = np.arange(count), 0
+        members = min(_MOST_MEMBERS, self.device.total_bytes // 128)
         # Once with little room to spare, then with much for the few that need it.
         for keep in (2 * task.k + 8, 8 * task.k + 248):
-            step = max(1, min(_MOST_MEMBERS // (keep * GROUP), _MOST_MEMBERS // task.dim))
+            step = max(1, min(members // (keep * GROUP), members // task.dim))
             lost = []
             for start in range(0, len(left), step):
                 part = left[start : start + step]

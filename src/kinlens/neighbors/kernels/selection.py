@@ -196,7 +196,8 @@ class Selection:
     def _distances(self, query: Tensor, column: Tensor) -> Tensor:
         """float64 (n,): distances of pairs, which are in order of chunk."""
         found = self._device.empty(len(query), dtype="float64")
-        step = max(1, _DECIDED_AT_ONCE // self._task.dim)
+        most = min(_DECIDED_AT_ONCE, self._device.total_bytes // 256)
+        step = max(1, most // self._task.dim)
         chunk = self._chunk_of(column)
         counts = chunk.bincount(minlength=len(self._task.chunks)).cpu().numpy()
         for start in range(0, len(query), step):
