@@ -42,7 +42,9 @@ ONE_FILE = {
     "openvino", "onnxruntime", "numkong", "pyarrow", "huggingface_hub", "pi_heif", "paho",
     "redis", "mlflow", "deltalake", "scipy", "sklearn", "cv2",
 }  # fmt: skip
-NOT_AT_ONCE = ONE_FILE | {"fastapi", "pydantic", "uvicorn", "typer", "rich", "PIL", "simplejpeg"}
+NOT_AT_ONCE = ONE_FILE | {
+    "fastapi", "pydantic", "uvicorn", "typer", "rich", "PIL", "simplejpeg", "torch",
+}  # fmt: skip
 
 
 def modules() -> list[Path]:
