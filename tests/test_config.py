@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from kinlens.config import Settings, load_settings, usable_cores
+from kinlens.config import DeviceSettings, Settings, load_settings, usable_cores
 from kinlens.errors import ConfigError
 
 
@@ -57,3 +58,54 @@ def test_the_file_must_be_there_and_be_toml(tmp_path: Path) -> None:
 def test_threads_default_to_the_cores() -> None:
     assert Settings().worker_threads == usable_cores() >= 1
     assert Settings(threads=3).worker_threads == 3
+
+
+LIVE = """
+port = 1
+[live]
+k = 4
+unnamed = true
+[live.devices.door]
+where = { shelf = 3 }
+[live.devices."shelf-1"]
+k = 2
+metric = "euclidean"
+"""
+
+
+def test_a_table_of_the_live_view(tmp_path: Path) -> None:
+    file = tmp_path / "kinlens.toml"
+    file.write_text(LIVE)
+    settings = load_settings(environ={"KINLENS_LIVE_UNNAMED": "no"}, file=file)
+    assert (settings.port, settings.live_k, settings.live_unnamed) == (1, 4, False)
+    assert settings.device("door") == DeviceSettings("door", 4, {"shelf": 3})
+    assert settings.device("shelf-1") == DeviceSettings("shelf-1", 2, None, "euclidean")
+    assert settings.device("another") == DeviceSettings("another", 4)
+    again = load_settings(asdict(settings), environ={})
+    assert again == settings
+
+
+def test_devices_from_the_environment() -> None:
+    environ = {"KINLENS_LIVE_DEVICES": '{"door": {"k": 3}}', "KINLENS_LIVE_UNNAMED": "1"}
+    settings = load_settings(environ=environ)
+    assert settings.device("door").k == 3
+    assert settings.live_unnamed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"live_unnamed": "perhaps"}, "true or false"),
+        ({"live_devices": "{"}, "table"),
+        ({"live_devices": {"door": {"shelf": 3}}}, "table"),
+        ({"live_devices": {"door": 3}}, "table"),
+        ({"live_devices": 3}, "table"),
+        ({"live_devices": {"door": {"k": -1}}}, "'door'.*hits"),
+        ({"live_devices": {"door": {"metric": "manhattan"}}}, "'door'.*metric"),
+        ({"live_group": "a/b"}, "live_group"),
+        ({"live_max_age": 0}, "above 0"),
+    ],
+)
+def test_live_settings_that_cant_be_used(overrides: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_settings(overrides, environ={})

@@ -104,6 +104,14 @@ def test_what_a_device_publishes_is_matched(live: LiveService, device: Bus, see:
     assert (status.state, status.fingerprint) == ("online", live.search.encoder.fingerprint)
 
 
+def test_a_picture_too_large_to_keep_is_left_out(live: LiveService, device: Bus, see: See) -> None:
+    publish(device, see(4, 1, picture=b"\xff\xd8\xff" + bytes(70_000)))
+    expect(live, matched=1)
+    view = live.latest("door")
+    assert view is not None
+    assert not view.pictured
+
+
 def test_the_pages_watch(live: LiveService, device: Bus, see: See) -> None:
     seen: list[object] = []
     end = live.watch(seen.append)

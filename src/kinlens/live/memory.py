@@ -24,6 +24,11 @@ class _Kept:
         self.status: DeviceStatus | None = None
         self.heard_at = self.seen_at = time.monotonic()
 
+    @property
+    def size(self) -> int:
+        """Bytes of its pictures."""
+        return sum(len(view.picture) for view in self.views if view.picture)
+
 
 class MemoryStore:
     """The newest views within one process; see `LatestStore`."""
@@ -35,6 +40,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._watchers: dict[object, Watcher] = {}
+        self._pictures = 0
 
     def put(self, view: View) -> None:
         """See `LatestStore.put`."""
@@ -43,11 +49,15 @@ class MemoryStore:
             head = kept.views[0] if kept.views else None
             if head is not None and is_late(view, head, time.monotonic() - kept.seen_at):
                 return
+            self._pictures -= kept.size
             if head is not None and same_view(view, head):
                 kept.views[0] = view
             else:
                 kept.views.appendleft(view)
+            self._pictures += kept.size
             kept.seen_at = time.monotonic()
+            while self._pictures > self._bounds.pictures and len(self._kept) > 1:
+                self._forget_one()
         self._tell(view)
 
     def latest(self, device: str) -> View | None:
@@ -98,7 +108,7 @@ class MemoryStore:
             self._kept[device] = _Kept(self._bounds.history)
         self._kept.move_to_end(device)
         if len(self._kept) > self._bounds.devices:
-            self._kept.popitem(last=False)
+            self._forget_one()
         kept = self._kept[device]
         kept.heard_at = time.monotonic()
         return kept
@@ -106,7 +116,12 @@ class MemoryStore:
     def _expire(self) -> None:
         horizon = time.monotonic() - self._bounds.expiry
         while self._kept and next(iter(self._kept.values())).heard_at < horizon:
-            self._kept.popitem(last=False)
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        """The device not heard of for the longest goes."""
+        _, gone = self._kept.popitem(last=False)
+        self._pictures -= gone.size
 
     def _tell(self, event: Event) -> None:
         with self._lock:

@@ -33,7 +33,7 @@ SILENT = 30.0
 """Seconds after which a device that says nothing counts as offline."""
 
 MAX_PICTURE = 65_536
-"""Bytes of a picture to show; of a larger one a smaller is made."""
+"""Bytes of a picture to show; of a larger frame a smaller picture is made."""
 
 PICTURE_SIDE = 320
 ENCODE_BATCH = 16
@@ -158,6 +158,8 @@ class LiveService:
             self._pulse.fault(sighting.device, fault, sighting.fingerprint)
             return False
         self._pulse.beat(sighting.device, sighting.fingerprint)
+        if len(sighting.picture or b"") > MAX_PICTURE:
+            sighting = replace(sighting, picture=None)
         return self.matcher.offer(sighting)
 
     def see(

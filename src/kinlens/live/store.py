@@ -25,11 +25,14 @@ class Bounds:
     history : views of a device at most; the oldest goes
     devices : at most; the one not heard of for the longest goes
     expiry : seconds after which a device that isn't heard of is forgotten
+    pictures : bytes of all pictures in this process's memory at most; beyond it, too, the device
+        not heard of for the longest goes
     """
 
     history: int = 24
     devices: int = 512
     expiry: float = 3600.0
+    pictures: int = 256_000_000
 
 
 class LatestStore(Protocol):
