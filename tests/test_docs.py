@@ -20,6 +20,7 @@ from kinlens.config import Settings
 from kinlens.http.answers import AnswerBody
 from kinlens.http.serve import Server
 from kinlens.sample import build_sample
+from kinlens.wiring import open_live
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -101,10 +102,11 @@ def test_the_http_page(tmp_path: Path) -> None:
     examples = re.findall(r"```sh\n(.*?)```", (DOCS / "http.md").read_text(encoding="utf-8"), re.S)
     with kinlens.open_search(tmp_path / "data") as search:
         kinlens.index(search, table)
-        with Server(search, Settings(data=tmp_path / "data", port=0)) as server:
+        settings = Settings(data=tmp_path / "data", port=0)
+        with open_live(search, settings) as live, Server(search, settings, live=live) as server:
             answers = [run(example, server.url, table.parent) for example in examples]
         assert search.count() == 24
-    form, mixed, uploads, similar, one, many, lists, _, sample = answers
+    form, mixed, uploads, similar, one, many, lists, camera, _, sample = answers
     assert [len(found[0]["hits"]) for found in (form, mixed, uploads, similar)] == [3, 3, 3, 1]
     assert set(form[0]) == set(AnswerBody.model_fields)
     assert form[0]["hits"][0]["id"] == "mug-0002"
@@ -115,6 +117,9 @@ def test_the_http_page(tmp_path: Path) -> None:
     assert many[1] == {"deleted": ["a"]}
     assert len(lists[0]["items"]) == 2
     assert lists[3]["items"] == 24
+    assert camera[0] == {"accepted": True}
+    assert camera[1]["devices"][0]["state"] == "online"
+    assert camera[2]["hits"][0]["id"] == "mug-0002"
     assert sample[0]["images"][0].startswith(server.url)
 
 
