@@ -122,7 +122,7 @@ def test_copies_of_few_rows_are_not_sent_over_for_few_queries() -> None:
     data = unit(rng, 12_000, 24).astype(np.float32)
     index, _ = on_cpu(data)
     mask = np.arange(12_000) % 60 == 0
-    for count, kernel in ((4, "float64"), (256, "cuda")):
+    for count, kernel in ((20, "float64"), (256, "cuda")):
         found = index.search(data[:count], 2, mask=mask)
         assert found.kernel == kernel
         assert_same(found, oracle(data).search(data[:count], 2, mask=mask))
