@@ -21,14 +21,15 @@ GOLDEN = json.loads(
 )
 
 
-@pytest.mark.parametrize("kernel", [kernel.name for kernel in KERNELS])
+@pytest.mark.parametrize("kernel", [kernel.name for kernel in KERNELS if not kernel.missing()])
 @pytest.mark.parametrize("metric", GOLDEN["nearest"])
 def test_canonical_answers(metric: str, kernel: str) -> None:
     index = ExactIndex(GOLDEN["dim"], kernel=kernel)
     index.append(np.array(GOLDEN["vectors"]))
     found = index.search(np.array(GOLDEN["queries"]), GOLDEN["k"], metric=metric)
-    # Sketches are for many rows only.
-    expected_kernel = "int8" if kernel == "sketch" else kernel
+    # Sketches are for many rows only, and few rows are taken at once about unit lengths.
+    coarse = kernel == "sketch" or (kernel == "few" and metric == "cosine")
+    expected_kernel = "int8" if coarse else kernel
     assert expected_kernel in found.kernel.split("+") or not products.is_fast()
     expected = GOLDEN["nearest"][metric]
     assert found.rows.tolist() == expected["rows"]

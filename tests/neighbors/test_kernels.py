@@ -129,5 +129,5 @@ def test_thousands_of_duplicates_tie_by_the_lower_row() -> None:
 
 
 def test_unknown_kernel() -> None:
-    with pytest.raises(InvalidInput, match="one of cuda, sketch, int8, float32, float64"):
+    with pytest.raises(InvalidInput, match="one of cuda, few, sketch, int8, float32, float64"):
         ExactIndex(3, kernel="int7")

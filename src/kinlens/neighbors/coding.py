@@ -106,16 +106,29 @@ class Codes:
         """Bytes a slot takes, the packed copy aside."""
         return len(self.center.vector) + 5 * self.scale.itemsize
 
-    def taken(self, slots: npt.NDArray[np.intp]) -> Codes:
-        """Copies of some slots."""
+    def used(self, count: int) -> Codes:
+        """The first so many slots, not copied."""
         return Codes(
             self.center,
-            self.codes[slots],
-            self.scale[slots],
-            self.residual[slots],
-            self.square[slots],
-            self.along[slots],
-            self.norm[slots],
+            self.codes[:count],
+            self.scale[:count],
+            self.residual[:count],
+            self.square[:count],
+            self.along[:count],
+            self.norm[:count],
+        )
+
+    @staticmethod
+    def gathered(parts: list[tuple[Codes, npt.NDArray[np.intp]]]) -> Codes:
+        """Copies of some slots of codes about one center."""
+        return Codes(
+            parts[0][0].center,
+            np.concatenate([of.codes[slots] for of, slots in parts]),
+            np.concatenate([of.scale[slots] for of, slots in parts]),
+            np.concatenate([of.residual[slots] for of, slots in parts]),
+            np.concatenate([of.square[slots] for of, slots in parts]),
+            np.concatenate([of.along[slots] for of, slots in parts]),
+            np.concatenate([of.norm[slots] for of, slots in parts]),
         )
 
     def write(self, start: int, vectors: Vectors) -> None:

@@ -11,6 +11,8 @@ from kinlens.neighbors.task import Decided, Shortlist, Task, key_of
 from kinlens.types import Vectors
 
 _PART = 2048
+_AT_ONCE = 64
+"""Candidates of one query so few that it costs more to rule some out first."""
 _WIDE_SLIP = 2.0**-36
 
 Positions = npt.NDArray[np.intp]
@@ -23,6 +25,8 @@ def decide(task: Task, shortlist: Shortlist) -> Decided:
     """
     if shortlist.decided is not None:
         return shortlist.decided
+    if len(task.queries) == 1 and task.k <= len(shortlist.query) <= _AT_ONCE:
+        return _decide_one(task, shortlist)
     left = np.flatnonzero(~shortlist.lost)
     first = np.searchsorted(shortlist.query, left)
     likely = first[:, np.newaxis] + np.arange(task.k)
@@ -38,6 +42,12 @@ def decide(task: Task, shortlist: Shortlist) -> Decided:
     begin = np.searchsorted(query[order], left)
     best = order[begin[:, np.newaxis] + np.arange(task.k)]
     return Decided(distances[best], rows[best], len(entries))
+
+
+def _decide_one(task: Task, shortlist: Shortlist) -> Decided:
+    distances, rows = _looked_up(task, shortlist, np.arange(len(shortlist.query)))
+    best = np.lexsort((rows, distances))[np.newaxis, : task.k]
+    return Decided(distances[best], rows[best], len(rows))
 
 
 def _rest(task: Task, shortlist: Shortlist, likely: Positions, distances: Distances) -> Positions:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
+from kinlens.neighbors.coding import Center
 from kinlens.neighbors.decide import decide
 from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
@@ -14,8 +16,10 @@ from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.neighbors.task import Task
 from kinlens.types import Vectors
 
-_FEW_FOR_ONE = 50
-_FEW_FOR_MANY = 20
+_SORTED = 256
+"""Queries so many that it pays to put those of like length together: they share a pass's bounds."""
+_TOGETHER = 8
+"""Queries so few that they look at slots where they lie; see `FewKernel`."""
 _FORGET = 0.1
 _DEFEATED = 0.5
 _RETRY = 32
@@ -51,11 +55,14 @@ class Engine:
         shape = len(request.queries), k
         answer = _Answer(np.empty(shape), np.empty(shape, np.int64))
         if answer.rows.size:
-            few = _FEW_FOR_ONE if len(request.queries) == 1 else _FEW_FOR_MANY
-            if few * living < sum(chunk.count for chunk in chunks):
+            if len(request.queries) > _TOGETHER and _are_few(living, chunks, len(request.queries)):
                 chunks, passing = _gathered(chunks, passing)
-            task = Task(chunks, passing, living, request.queries, k, request.metric)
-            self._answer(task, answer, np.arange(len(request.queries)))
+            queries, to = request.queries, np.arange(len(request.queries))
+            if len(to) > _SORTED:
+                to = _by_length(queries, chunks[0])
+                queries = queries[to]
+            task = Task(chunks, passing, living, queries, k, request.metric)
+            self._answer(task, answer, to)
         return Neighbors(
             answer.distances, answer.rows, True, answer.kernel(), candidates=answer.candidates
         )
@@ -143,11 +150,28 @@ def passing_slots(
     return tuple(chunks), tuple(passing), living
 
 
+def _are_few(living: int, chunks: tuple[Chunk, ...], queries: int) -> bool:
+    """Whether it costs less to copy the slots that pass than to look at all."""
+    dim = chunks[0].vectors.shape[1]
+    sketches = chunks[0].sketches
+    looked_at = dim if sketches is None else sketches.axes.width
+    times = 2.5 + 5 * dim / looked_at * 3 / (queries + 2)
+    return bool(times * living < sum(chunk.count for chunk in chunks))
+
+
 def _gathered(
     chunks: tuple[Chunk, ...], passing: tuple[Mask | None, ...]
 ) -> tuple[tuple[Chunk, ...], tuple[Mask | None, ...]]:
-    few = [
-        chunk if here is None else chunk.taken(np.flatnonzero(here))
-        for chunk, here in zip(chunks, passing, strict=True)
-    ]
-    return tuple(few), (None,) * len(few)
+    """Copies of the slots that pass, in one chunk for each center."""
+    alike: dict[Center, list[tuple[Chunk, npt.NDArray[np.intp]]]] = {}
+    for chunk, here in zip(chunks, passing, strict=True):
+        slots = np.arange(chunk.count) if here is None else np.flatnonzero(here)
+        alike.setdefault(chunk.codes.center, []).append((chunk, slots))
+    few = tuple(Chunk.gathered(parts) for parts in alike.values())
+    return few, (None,) * len(few)
+
+
+def _by_length(queries: Vectors, chunk: Chunk) -> npt.NDArray[np.intp]:
+    """Order by the distance from the chunk's center."""
+    with np.errstate(over="ignore"):
+        return np.argsort(np.linalg.norm(queries - chunk.codes.center.vector, axis=1))

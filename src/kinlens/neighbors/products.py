@@ -39,12 +39,12 @@ def missing() -> str:
 
 def pairs(left: Ints, right: Ints) -> npt.NDArray[np.float64]:
     """float64 (n,): exact products of rows, int8 (n, dim) and (n, dim), or (1, dim) for all."""
-    if len(left) == 1:
-        return np.array(library().cdist(left, right, "dot"))[0]
     if len(right) == 0:
         return np.empty(0)
-    products: npt.NDArray[np.float64] = np.array(library().dot(left, right))
-    return products
+    alone = len(left) == 1
+    found = library().cdist(left, right, "dot") if alone else library().dot(left, right)
+    products: npt.NDArray[np.float64] = np.array(found)
+    return products.ravel()
 
 
 class Products:

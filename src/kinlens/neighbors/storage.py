@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -206,17 +207,22 @@ class Chunk:
         alive[slots] = False
         return replace(self, alive=alive, living=self.living - len(slots))
 
-    def taken(self, slots: npt.NDArray[np.intp]) -> Chunk:
-        """A chunk of copies of some slots."""
+    @staticmethod
+    def gathered(parts: list[tuple[Chunk, npt.NDArray[np.intp]]]) -> Chunk:
+        """One of copies of some slots of chunks that share a center, without room for more."""
+        first = parts[0][0]
+        count = sum(len(slots) for _, slots in parts)
         return replace(
-            self,
-            vectors=self.vectors[slots],
-            rows=self.rows[slots],
-            alive=self.alive[slots],
-            codes=self.codes.taken(slots),
+            first,
+            vectors=np.concatenate([chunk.vectors[slots] for chunk, slots in parts]),
+            rows=np.concatenate([chunk.rows[slots] for chunk, slots in parts]),
+            alive=np.ones(count, np.bool_),
+            codes=Codes.gathered([(chunk.codes, slots) for chunk, slots in parts]),
             sketches=None,
-            count=len(slots),
-            living=len(slots),
+            peaks=reduce(Peaks.joined, [chunk.peaks for chunk, _ in parts]),
+            count=count,
+            living=count,
+            consecutive=False,
         )
 
     def passing(self, mask: Mask | None) -> Mask:

@@ -3,6 +3,7 @@
 from kinlens.errors import InvalidInput
 from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.kernels.cuda import CudaKernel
+from kinlens.neighbors.kernels.few import FewKernel
 from kinlens.neighbors.kernels.float32 import Float32Kernel
 from kinlens.neighbors.kernels.float64 import Float64Kernel
 from kinlens.neighbors.kernels.int8 import Int8Kernel
@@ -10,6 +11,7 @@ from kinlens.neighbors.kernels.sketch import SketchKernel
 
 KERNELS: tuple[Kernel, ...] = (
     CudaKernel(),
+    FewKernel(),
     SketchKernel(),
     Int8Kernel(),
     Float32Kernel(),

@@ -18,7 +18,7 @@ from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 from kinlens.neighbors.workers import WORKERS
 
-_LEAST_DIM = 32
+LEAST_DIM = 32
 _LEAST_ROWS_PER_NEIGHBOR = 16
 
 
@@ -35,7 +35,7 @@ class Int8Kernel:
     def is_usable_for(self, task: Task) -> bool:
         """Needs NumKong with code for this CPU, and rows and dimensions enough to be worth it."""
         return (
-            task.dim >= _LEAST_DIM
+            task.dim >= LEAST_DIM
             and task.living >= _LEAST_ROWS_PER_NEIGHBOR * task.k
             and bounds.in_range(task)
             and products.is_fast()
