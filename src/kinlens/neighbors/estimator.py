@@ -12,7 +12,7 @@ from kinlens.neighbors import options, own, samples, scikit_learn
 from kinlens.neighbors.graphs import check_mode, graph_of
 from kinlens.neighbors.parameters import Parameters
 from kinlens.neighbors.precise import PreciseIndex
-from kinlens.neighbors.result import Distances, Neighbors, Rows, Within
+from kinlens.neighbors.result import Distances, Neighbors, Rows, Within, by_row
 from kinlens.neighbors.widening import Real
 from kinlens.neighbors.workers import at_most
 
@@ -193,17 +193,18 @@ class NearestNeighbors(Parameters):
         ----------
         X, radius : as for `within`
         return_distance : whether distances are wanted
-        sort_results : whether they must ascend; here they always do. Can't be True without
-            distances, as in scikit-learn
+        sort_results : whether distances ascend; else indices do. Can't be True without distances,
+            as in scikit-learn
 
         Returns
         -------
-        distances : object (q,), each float64 (m,), ascending; only if wanted
+        distances : object (q,), each float64 (m,); only if wanted
         indices : object (q,), each int64 (m,)
         """
         if sort_results and not return_distance:
             raise InvalidInput("return_distance must be True if sort_results is True.")
         found = self.within(X, radius)
+        found = found if sort_results else by_row(found)
         rows = _ragged(found.rows, found.begins)
         return (_ragged(found.distances, found.begins), rows) if return_distance else rows
 
@@ -222,8 +223,7 @@ class NearestNeighbors(Parameters):
 
         Returns
         -------
-        graph : `scipy.sparse.csr_matrix`, float64 (q, n_samples_fit_), each row's entries in order
-            of distance
+        graph : `scipy.sparse.csr_matrix`, float64 (q, n_samples_fit_); in each row distances ascend
 
         Raises
         ------
@@ -237,7 +237,7 @@ class NearestNeighbors(Parameters):
         X: Any = None,  # noqa: N803
         radius: float | None = None,
         mode: Mode = "connectivity",
-        sort_results: bool = False,  # noqa: ARG002  (they always are)
+        sort_results: bool = False,
     ) -> Any:
         """All vectors within a radius as a sparse matrix; needs SciPy.
 
@@ -245,10 +245,11 @@ class NearestNeighbors(Parameters):
         ----------
         X, radius : as for `within`
         mode : as for `kneighbors_graph`
-        sort_results : whether each row's entries must be in order of distance; here they always are
+        sort_results : whether distances ascend in each row; else indices do
         """
         check_mode(mode)
-        return graph_of(self.within(X, radius), len(self._fitted()), mode)
+        found = self.within(X, radius)
+        return graph_of(found if sort_results else by_row(found), len(self._fitted()), mode)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_index")

@@ -118,7 +118,7 @@ class Rounding:
 
     @staticmethod
     def none(dim: int, reach: float, metric: NeighborMetric) -> Rounding:
-        """Of vectors that float32 holds, none of them longer than `reach`."""
+        """Of vectors that float32 holds; for products, none of them longer than `reach`."""
         return Rounding(metric, 0, np.zeros(dim), 0.0, reach, as_they_are=True)
 
     @staticmethod

@@ -14,13 +14,19 @@ _AT_ONCE = 4096
 
 
 def nearest_others(index: PreciseIndex, k: int) -> Neighbors:
-    """The k nearest rows of each row but itself; duplicates of it count. k is n - 1 at most."""
+    """The k nearest rows of each row but itself; duplicates of it count. k is n - 1 at most.
+
+    Where more than k others are as near as the nearest, it is the first of these that is left out,
+    as scikit-learn does.
+    """
     parts = []
     for rows in _runs(len(index)):
         found = index.search(index.vectors(rows), k + 1)
         own = found.rows == rows[:, np.newaxis]
-        # Where its k + 1 nearest don't hold a row itself, the last is one too many.
-        own[~own.any(axis=1), -1] = True
+        alone = ~own.any(axis=1)  # its k + 1 nearest are others: one too many
+        tied = found.distances[:, 0] == found.distances[:, -1]
+        own[alone & tied, 0] = True
+        own[alone & ~tied, -1] = True
         parts.append(
             replace(
                 found,

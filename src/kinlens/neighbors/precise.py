@@ -113,7 +113,8 @@ class PreciseIndex:
         reach = 0.0
         for block in _blocks(vectors):
             self._index.append(block)
-            reach = max(reach, float(lengths(block.astype(np.float64)).max()))
+            if self.metric == "inner":
+                reach = max(reach, float(lengths(block.astype(np.float64)).max()))
         return Rounding.none(vectors.shape[1], reach, self.metric)
 
     def _filled_with_images(self, vectors: Doubles) -> Rounding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -70,3 +70,10 @@ class Within:
         """Distances and rows of one query, views of the whole."""
         part = slice(self.begins[query], self.begins[query + 1])
         return self.distances[part], self.rows[part]
+
+
+def by_row(found: Within) -> Within:
+    """The same with rows ascending within each query, instead of distances."""
+    query = np.repeat(np.arange(len(found)), np.diff(found.begins))
+    order = np.lexsort((found.rows, query))
+    return replace(found, distances=found.distances[order], rows=found.rows[order])

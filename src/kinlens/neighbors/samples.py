@@ -41,8 +41,13 @@ def as_samples(samples: Any, owner: str, features: int | None = None) -> Real:
             "Use '.toarray()' to convert to a dense numpy array."
         )
     array = _numbers(_array(samples))
-    _check_shape(array, owner, features)
+    _check_shape(array, owner)
     _check_finite(array)
+    if features is not None and array.shape[1] != features:
+        raise InvalidInput(
+            f"X has {array.shape[1]} features, but {owner} is expecting {features} features "
+            "as input."
+        )
     return array
 
 
@@ -71,7 +76,7 @@ def _numbers(array: npt.NDArray[Any]) -> Real:
         return array.astype(np.float64, copy=False)
 
 
-def _check_shape(array: Real, owner: str, features: int | None) -> None:
+def _check_shape(array: Real, owner: str) -> None:
     if array.ndim < 2:
         raise InvalidInput(
             f"Expected 2D array, got {'1D' if array.ndim else 'scalar'} array instead:\n"
@@ -86,11 +91,6 @@ def _check_shape(array: Real, owner: str, features: int | None) -> None:
                 f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum of 1 is "
                 f"required by {owner}."
             )
-    if features is not None and array.shape[1] != features:
-        raise InvalidInput(
-            f"X has {array.shape[1]} features, but {owner} is expecting {features} features "
-            "as input."
-        )
 
 
 def _check_finite(array: Real) -> None:
