@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -413,6 +414,34 @@ def test_two_hundred_devices(opened: Callable[..., LiveService], device: Bus, se
     counts = live.counters.snapshot()
     assert counts["matched"] + counts["repeated"] == 600
     assert counts["stale"] == counts["dropped"] == counts["limited"] == 0
+
+
+def resident() -> int:
+    """Bytes of this process's memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_memory_stays_flat(opened: Callable[..., LiveService], see: See) -> None:
+    live = opened(live_rate=1e9)
+
+    def run(first: int, count: int) -> None:
+        for number in range(first, first + count):
+            picture = b"\xff\xd8\xff" + number.to_bytes(8) * 2500
+            device = f"camera-{number % 20}"
+            live.offer(see(number // 20 % 12, number, device=device, picture=picture))
+            if number % 20 == 0:
+                wait_for(lambda at=number: counted(live) > at)
+
+    run(0, 2000)
+    before = resident()
+    run(2000, 10_000)
+    assert resident() - before < 60_000_000, "200 MB of pictures have passed"
+
+
+def counted(live: LiveService) -> int:
+    counts = live.counters.snapshot()
+    return sum(counts[name] for name in ("matched", "repeated", "dropped", "stale"))
 
 
 def test_closing_ends_all_threads(search: Search, tmp_path: Path) -> None:

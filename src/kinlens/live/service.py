@@ -313,7 +313,7 @@ class LiveService:
         self.last_refusal = str(error)
         if time.monotonic() - self._complained_at >= COMPLAIN:
             self._complained_at = time.monotonic()
-            log.warning("A message on %s was refused: %s", message.topic, error)
+            log.warning("A message on %.100r was refused: %s", message.topic, error)
 
     def _fault(self, sighting: Sighting) -> str | None:
         """Why a sighting's vector can't be compared with the catalog's, else None."""

@@ -164,7 +164,7 @@ class MemoryBus:
                 handler(message)
             except Exception:  # one bad message must not end all others'
                 self.failed += 1
-                log.exception("A message on %s couldn't be handled", message.topic)
+                log.exception("A message on %.100r couldn't be handled", message.topic)
 
     def _next(self) -> tuple[Handler, Message, float | None] | None:
         with self._changed:
