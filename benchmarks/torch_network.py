@@ -1,8 +1,12 @@
-"""The network of an ONNX file, run by torch operator by operator: the peer of the runtimes."""
+"""The network of an ONNX file, run by torch operator by operator: the peer of the runtimes.
+
+In float32 throughout, as one writes it in torch: of an integer network the weights are what their
+integers stand for, and nothing is rounded between the layers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +39,19 @@ class TorchNetwork:
         self._steps = []
         for node in graph.node:
             attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-            if node.op_type == "Cast":  # of stored weights, which are float32 here already
-                self._constants[node.output[0]] = self._constants[node.input[0]]
+            if node.op_type in STORING and node.input[0] in self._constants:
+                self._constants[node.output[0]] = self._stored(node.op_type, node.input)
             else:
                 step = (OPERATORS[node.op_type], list(node.input), node.output[0], attributes)
                 self._steps.append(step)
+
+    def _stored(self, kind: str, inputs: Sequence[str]) -> Tensor:
+        """A weight as float32; the file has it in float16, or in integers, one scale a channel."""
+        weight, *scaling = (self._constants[name] for name in inputs)
+        if kind == "Cast":
+            return weight
+        scale, zero = (value.reshape(-1, *[1] * (weight.ndim - 1)) for value in scaling)
+        return (weight - zero) * scale
 
     @torch.inference_mode()
     def __call__(self, batch: Tensor) -> Tensor:
@@ -69,6 +81,11 @@ def _gemm(x: Tensor, weight: Tensor, bias: Tensor, **given: Any) -> Tensor:
     return F.linear(x, weight, bias)
 
 
+def _quantize(x: Tensor, _scale: Tensor, zero: Tensor, **_: Any) -> Tensor:
+    """Integers from 0 up have taken the place of a ReLU."""
+    return x if zero else torch.relu(x)
+
+
 def _even(pads: list[int]) -> list[int]:
     assert pads[:2] == pads[2:], "padding that differs between the sides"
     return pads[:2]
@@ -79,8 +96,11 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "AveragePool": _average,
     "Cast": torch.clone,
     "Conv": _conv,
+    "DequantizeLinear": lambda x, *_, **__: x,
     "Flatten": lambda x, **_: x.flatten(1),
     "Gemm": _gemm,
     "GlobalAveragePool": lambda x: x.mean((2, 3), keepdim=True),
+    "QuantizeLinear": _quantize,
     "Relu": torch.relu,
 }
+STORING = ("Cast", "DequantizeLinear")
