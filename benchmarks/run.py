@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other, each in a process of its own; `make bench` calls this.
 
-python benchmarks/run.py [--only bound encoders indexing serving] [--quick]
+python benchmarks/run.py [--only bound bulk encoders indexing serving] [--quick]
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from pathlib import Path
 BENCHMARKS = {
     "encoders": ["--seconds", "0.3"],
     "bound": ["--vectors", "5000", "--queries", "64"],
+    "gpu": ["--rows", "6000", "--queries", "500", "--dim", "96", "--rounds", "2"],
     "indexing": ["--pictures", "600", "--rounds", "2"],
+    "bulk": ["--items", "3000", "--rounds", "1"],
     "live": ["--items", "5000", "--seconds", "3"],
+    "walk": ["--items", "60", "--walks", "1"],
     "serving": ["--items", "5000", "--rounds", "1", "--seconds", "1", "--starts", "2"],
 }
 """By name, the options that make it quick, which only tells whether it runs."""

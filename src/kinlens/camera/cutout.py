@@ -21,7 +21,7 @@ BORDER = 0.03
 EVEN = 20.0
 """Levels from the backdrop's color within which a pixel may be backdrop."""
 
-SHADOW, TINT, EDGE = 0.3, 9.0, 10.0
+SHADOW, TINT, EDGE = 0.66, 9.0, 7.0
 """A backdrop in shadow keeps at least this share of its light, is within so many levels of its
 hue, and rises or falls by less than this from one pixel to the next: where it is steeper, a thing
 begins."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kinlens.camera.base import Source
     from kinlens.camera.device import Published, Totals
     from kinlens.camera.options import Options
+    from kinlens.types import Crop
 
 WALK = "walk"
 NOWHERE = "memory://camera"
@@ -75,7 +76,8 @@ def camera(
         str | None,
         typer.Option(
             metavar="X,Y,WIDTH,HEIGHT",
-            help="Look only at this part of the frame, in fractions of it.",
+            help="Look only at this part of the frame, in fractions of it (default: all; of the "
+            "walk, where the things are).",
             show_default=False,
         ),
     ] = None,
@@ -118,7 +120,7 @@ def camera(
     settings = load_settings({"data": data, "encoder": encoder, "live_broker": broker})
     options = Options(
         rate=rate,
-        region=common.parse_crop(region),
+        region=_region(source, region),
         follow=follow,
         change=change,
         heartbeat=heartbeat,
@@ -173,6 +175,14 @@ def _source(source: str, settings: Settings, options: Options) -> str | Source:
     with open_search(settings=settings, create=False, lazy=True) as search:
         walk = walk_past(search, fps=options.rate)
     return WalkFrames(walk, frames=None if options.loop else walk.count)
+
+
+def _region(source: str | None, text: str | None) -> Crop | None:
+    if source != WALK or text is not None:
+        return common.parse_crop(text)
+    from kinlens.camera.walk import AIM
+
+    return AIM
 
 
 @contextmanager
