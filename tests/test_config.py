@@ -109,3 +109,11 @@ def test_devices_from_the_environment() -> None:
 def test_live_settings_that_cant_be_used(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_settings(overrides, environ={})
+
+
+def test_passwords_arent_shown() -> None:
+    settings = load_settings(
+        {"live_broker": "mqtt://a:hunter2@b", "live_store": "redis://:hunter2@b"}
+    )
+    assert settings.live_broker.startswith("mqtt://a:hunter2")
+    assert "hunter2" not in repr(settings)

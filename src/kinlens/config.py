@@ -12,7 +12,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +111,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     batch_wait: float = 0.0
     threads: int = 0
-    live_broker: str = ""
-    live_store: str = ""
+    live_broker: str = field(default="", repr=False)  # may hold a password
+    live_store: str = field(default="", repr=False)
     live_group: str = "kinlens"
     live_k: int = 9
     live_max_age: float = 1.0
