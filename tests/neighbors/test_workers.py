@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from kinlens.neighbors import ExactIndex
-from kinlens.neighbors.workers import Workers
+from kinlens.neighbors.workers import WORKERS, Workers, at_most
 
 
 def test_each_item_is_taken_once() -> None:
@@ -34,6 +34,26 @@ def test_one_thread_is_the_caller(threads: int) -> None:
     seen: list[int] = []
     Workers(threads).share([1], lambda _: seen.append(threading.get_ident()), most=1)
     assert seen == [threading.get_ident()]
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [(None, 4), (1, 1), (2, 2), (9, 4), (-1, WORKERS.threads), (-99, 1)]
+)
+def test_a_caller_may_ask_for_fewer_threads(limit: int | None, most: int) -> None:
+    threads: set[int] = set()
+
+    def work(items: Iterator[int]) -> None:
+        for _ in items:
+            threads.add(threading.get_ident())
+            time.sleep(0.002)
+
+    with at_most(limit):
+        Workers(4).share(range(50), work, most=4)
+    assert 1 <= len(threads) <= most
+    if most == 1:
+        assert threads == {threading.get_ident()}
+    Workers(4).share(range(50), work, most=4)
+    assert len(threads) > 1
 
 
 def test_errors_come_back() -> None:

@@ -22,7 +22,7 @@ class Neighbors:
 
     Parameters
     ----------
-    distances : float64 (q, k'), ascending; computed in float64 from the float32 vectors.
+    distances : float64 (q, k'), ascending; computed in float64 from the vectors as kept.
         euclidean: L2; sqeuclidean: its square; cosine: 1 - cosine similarity, in [0, 2];
         inner: the negative inner product
     rows : int64 (q, k'), ties by the lower row; k' is the lesser of k and the rows that pass
