@@ -13,6 +13,7 @@ from pathlib import Path
 BENCHMARKS = {
     "encoders": ["--seconds", "0.3"],
     "bound": ["--vectors", "5000", "--queries", "64"],
+    "neighbors": ["--quick", "--rounds", "1"],
     "gpu": ["--rows", "6000", "--queries", "500", "--dim", "96", "--rounds", "2"],
     "indexing": ["--pictures", "600", "--rounds", "2"],
     "bulk": ["--items", "3000", "--rounds", "1"],
