@@ -1,6 +1,7 @@
 """How long is it from a frame to its matches on the page, and how much can one matcher take?
 
-    python benchmarks/live.py [--items 100000] [--seconds 20] [--minutes 0]
+    python benchmarks/live.py [--items 100000] [--seconds 20]
+    python benchmarks/live.py --memory 30
 
 Everything runs as its users run it, each in a process of its own, all on the cores of one machine:
 Mosquitto, Redis, `kinlens camera` on the recorded walk, `kinlens live`, and the page in Chromium.
@@ -12,7 +13,7 @@ page      milliseconds from when the camera had a frame to the animation frame i
 matcher   views matched in a second by one matcher that always has some waiting, in one process
 devices   200 devices that each publish a vector a second, to the server-sent events of all
 overload  four times as many views as one matcher can take: how old the views are that it matches
-memory    of `kinlens live` while a camera publishes at full rate, --minutes long
+memory    of `kinlens live` while a camera publishes at full rate; only with --memory, in minutes
 """
 
 from __future__ import annotations
@@ -73,30 +74,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
-    parser.add_argument("--minutes", type=float, default=0.0, help="to watch memory for")
+    parser.add_argument("--memory", type=float, help="minutes to watch memory for, and no more")
     options = parser.parse_args()
-    report = Report("live", __doc__.splitlines()[0])
+    report = Report("live-memory" if options.memory else "live", __doc__.splitlines()[0])
     with tempfile.TemporaryDirectory(prefix="kinlens-live-") as folder:
         data = Path(folder, "data")
         vectors = make_catalog(data, DEFAULT_ENCODER, options.items, photos(1500))
-        in_process(report, data, vectors, options)
-        with ExitStack() as stack:
-            parts = stack.enter_context(servers(Path(folder)))
-            about = {"items": options.items, "parts": parts.names}
-            for rate in RATES:
-                report.add(
-                    measured="page",
-                    frames_per_s=rate,
-                    **about,
-                    **page(data, parts, rate, options.seconds),
-                )
-            if parts.broker:
-                report.add(
-                    measured="devices", **about, **devices(data, parts, vectors, options.seconds)
-                )
-            if options.minutes:
-                report.add(measured="memory", **about, **memory_over(data, parts, options.minutes))
+        with servers(Path(folder)) as parts:
+            if options.memory:
+                about = {"items": options.items, "parts": parts.names}
+                report.add(measured="memory", **about, **memory_over(data, parts, options.memory))
+            else:
+                in_process(report, data, vectors, options)
+                between_processes(report, data, parts, vectors, options)
     report.write()
+
+
+def between_processes(
+    report: Report, data: Path, parts: Parts, vectors: Vectors, options: argparse.Namespace
+) -> None:
+    """What goes over a broker."""
+    about = {"items": options.items, "parts": parts.names}
+    if not parts.broker:
+        report.add(measured="page", **about, skipped="needs Mosquitto and Redis")
+        return
+    for rate in RATES:
+        figures = page(data, parts, rate, options.seconds)
+        report.add(measured="page", frames_per_s=rate, **about, **figures)
+    report.add(measured="devices", **about, **devices(data, parts, vectors, options.seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +209,6 @@ def camera(data: Path, parts: Parts, rate: float) -> Iterator[Camera]:
 
 def page(data: Path, parts: Parts, rate: float, seconds: float) -> dict[str, Any]:
     """From a frame to the page."""
-    if not parts.broker:
-        return {"skipped": "needs Mosquitto and Redis"}
     with ExitStack() as stack:
         service = stack.enter_context(live(data, parts))
         told = stack.enter_context(camera(data, parts, rate))

@@ -204,8 +204,10 @@ def test_deeplens_only_where_it_is_allowed(
     expect(live, refused=1)
     assert "live_unnamed" in ((status_of(live, "lens") or DeviceStatus).message or "")
     trusting = opened(live_unnamed=True, live_group="trusting")
+    for talk in (b"Model loaded SUCCESSFULLY", b"frame retrieved"):
+        device.publish(wire.deeplens_topic("lens"), talk)
     device.publish(wire.deeplens_topic("lens"), payload)
-    expect(trusting, matched=1)
+    expect(trusting, matched=1, malformed=0)
     view = trusting.latest("lens")
     assert view is not None
     assert view.hits[0].id == item_id(7)

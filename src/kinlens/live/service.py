@@ -265,6 +265,9 @@ class LiveService:
             self.offer(sighting)
 
     def _on_deeplens(self, message: Message) -> None:
+        if wire.is_deeplens_talk(message.payload):
+            return
+
         def read(device: str, secrets: Sequence[str] | None) -> Sighting:
             if secrets:
                 raise PermissionDenied(

@@ -29,6 +29,9 @@ VERSION = 1
 SIGNED = 1
 MAX_PAYLOAD = 262_144
 MAX_STATUS = 4096
+MAX_TALK = 200
+"""Bytes of what a DeepLens function says in plain text, at most."""
+
 MAX_DIM = 8192
 MAX_FINGERPRINT = 128
 TRAILER = 32
@@ -157,6 +160,15 @@ def unpack(
         received_at=received_at,
         session=session,
     )
+
+
+def is_deeplens_talk(payload: bytes) -> bool:
+    """Whether a DeepLens function only says how it fares, as in "frame retrieved".
+
+    The sample's function says so in plain text, on the topic of its features, before each of them.
+    """
+    text = payload[: MAX_TALK + 1]
+    return len(text) <= MAX_TALK and text.isascii() and not text.lstrip().startswith(b"{")
 
 
 def unpack_deeplens(payload: bytes, device: str, *, received_at: float) -> Sighting:
