@@ -131,6 +131,10 @@ def test_only_what_can_change_is_computed(search: Search, output: Path):
     assert (report.anew, report.updated) == (len(having), 0)
     incremental = output.read_bytes()
 
+    tuples = {"size": {"$in": (1, 2)}}
+    write_neighbors(search, output.with_name("other.parquet"), 5, where=tuples)
+    assert not write_neighbors(search, output.with_name("other.parquet"), 5, where=tuples).reason
+
     assert write_neighbors(search, output, 5, full=True).reason == "as asked"
     rows = rows_of(output)
     output.write_bytes(incremental)

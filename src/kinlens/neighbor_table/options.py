@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -56,4 +57,5 @@ class TableOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON reads it back."""
-        return {**asdict(self), "same": list(self.same)}
+        facts: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return facts

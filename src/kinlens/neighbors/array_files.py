@@ -77,13 +77,19 @@ def _header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any], int]:
 
 
 def replace_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file so that there is always a whole one, the old or the new."""
+    """Write a JSON file so that there is always a whole one, the old or the new, durably."""
     draft = path.with_name(f"{path.name}.draft")
     with draft.open("w", encoding="utf-8") as file:
         json.dump(content, file, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+    if os.name != "nt":  # a folder can't be opened there, and a rename is durable without
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def write_error(error: OSError, path: Path) -> OutputError:
