@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -58,7 +60,7 @@ def radii(data: np.ndarray, queries: np.ndarray, metric: str) -> list[np.ndarray
 @pytest.mark.parametrize("metric", NEIGHBOR_METRICS)
 @pytest.mark.parametrize("maker", MAKERS)
 def test_all_that_float64_finds(maker: Maker, metric: str) -> None:
-    data = made(maker, 1500, 48)
+    data = made(maker, 900, 48)
     queries = np.concatenate([data[::300], made(maker, 2, 48)])
     for kernel in KERNELS if products.is_fast() else KERNELS[1:]:
         index = indexed(data, kernel)
@@ -92,6 +94,17 @@ def test_everything_is_within() -> None:
     found = indexed(data).within(queries, np.inf)
     check_within(found, data, queries, np.inf, "euclidean")
     assert len(found.rows) == 130 * 5000
+
+
+def test_memory_is_bounded_by_the_answer() -> None:
+    data = made(unit, 4000, 40)
+    index, queries = indexed(data), np.repeat(data[:128], 3, axis=0)
+    index.within(queries[:2], 1)  # packs
+    tracemalloc.start()
+    found = index.within(queries, np.inf)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * (found.rows.nbytes + found.distances.nbytes) + (32 << 20)
 
 
 def test_a_screen_that_lets_too_much_through_is_left() -> None:

@@ -166,7 +166,7 @@ class ExactIndex:
     ) -> Within:
         """All rows whose distance to a query is at most the radius, the same as float64 would find.
 
-        Beside the answer itself, memory doesn't grow with the rows that are found.
+        Takes about twice the memory of the answer at most, however much is found.
 
         Parameters
         ----------

@@ -1,16 +1,18 @@
 """Finds all rows within a radius: the kernels' estimates and bounds, with a limit that is given.
 
 A row whose lower bound is above the limit can't be within the radius; all others are decided in
-float64, span by span. So what is held at once is one span's candidates and the answer itself, even
-where everything is within the radius.
+float64, span by span. So what is held at once is a span's candidates and about twice the answer,
+even where everything is within the radius.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from kinlens.neighbors import exact
 from kinlens.neighbors.engine import passing_slots
@@ -37,8 +39,16 @@ _HUGE = 1e38
 _ABOVE = np.float32(np.inf)
 
 ScreeningKernel = Int8Kernel | Float32Kernel
-Found = tuple[Positions, Distances, Rows]
-"""Query, distance and row of each."""
+Part = tuple[npt.NDArray[np.uint8], Distances, Rows]
+"""Query, distance and row of each; the queries ascend."""
+
+
+class Found(NamedTuple):
+    """How many rows each query has, and these in order."""
+
+    counts: Positions
+    distances: Distances
+    rows: Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +73,18 @@ def within(kernels: Sequence[Kernel], snapshot: Snapshot, request: RadiusRequest
     chunks, passing, living = passing_slots(snapshot, request.mask)
     screening = [one for one in kernels if isinstance(one, Int8Kernel | Float32Kernel)]
     found: list[Found] = []
-    names: list[str] = []
+    names: dict[str, None] = {}
     candidates = 0
     for start in range(0, len(request.queries) if living else 0, PASS):
         part = slice(start, start + PASS)
         task = Task(chunks, passing, living, request.queries[part], 1, request.metric)
         screening = _usable(screening, task)
         sweep = _Sweep(task, request.radius[part], screening[0] if screening else None)
-        query, distance, row = sweep.found()
-        found.append((query + start, distance, row))
+        found.append(sweep.found())
+        names[sweep.name] = None
         candidates += sweep.candidates
-        if sweep.name not in names:
-            names.append(sweep.name)
-        if len(screening) > 1 and sweep.is_wasteful():
+        vain = sweep.candidates - len(found[-1].rows)
+        if len(screening) > 1 and vain > _WASTEFUL * living * len(task.queries):
             screening = screening[1:]
     return _joined(found, len(request.queries), "+".join(names) or "none", candidates)
 
@@ -85,13 +94,12 @@ def _usable(kernels: list[ScreeningKernel], task: Task) -> list[ScreeningKernel]
 
 
 def _joined(found: list[Found], queries: int, kernel: str, candidates: int) -> Within:
-    parts = list(zip(*found, strict=True)) or [(), (), ()]
-    query = np.concatenate([np.empty(0, np.intp), *parts[0]])
     begins = np.zeros(queries + 1, np.int64)
-    np.cumsum(np.bincount(query, minlength=queries), out=begins[1:])
+    if found:
+        np.cumsum(np.concatenate([part.counts for part in found]), out=begins[1:])
     return Within(
-        distances=np.concatenate([np.empty(0), *parts[1]]),
-        rows=np.concatenate([np.empty(0, np.int64), *parts[2]]),
+        distances=np.concatenate([np.empty(0), *(part.distances for part in found)]),
+        rows=np.concatenate([np.empty(0, np.int64), *(part.rows for part in found)]),
         begins=begins,
         certified=True,
         kernel=kernel,
@@ -129,7 +137,7 @@ class _Sweep:
         screen = None if kernel is None else kernel.screen(task)
         self._views = [None if screen is None else screen.view(chunk) for chunk in task.chunks]
         self._threads = WORKERS.threads if screen is None else screen.threads
-        self._found: list[Found] = []
+        self._parts: list[Part] = []
         self._candidates: list[int] = []
 
     @property
@@ -137,20 +145,32 @@ class _Sweep:
         """Rows that were decided in float64, over all queries."""
         return sum(self._candidates)
 
-    def is_wasteful(self) -> bool:
-        """Whether the screen let far more through than was found."""
-        vain = self.candidates - sum(len(query) for query, _, _ in self._found)
-        return vain > _WASTEFUL * self._task.living * len(self._radius)
-
     def found(self) -> Found:
-        """By query, then by distance, then by row."""
+        """All rows within the radius; those of a query by distance, ties by the lower row."""
         work = len(self._radius) * self._task.dim * sum(one.count for one in self._task.chunks)
         WORKERS.share(self._spans(), self._pass, min(self._threads, 1 + work // _WORTH_A_THREAD))
-        query = np.concatenate([part[0] for part in self._found])
-        distance = np.concatenate([part[1] for part in self._found])
-        row = np.concatenate([part[2] for part in self._found])
-        order = np.lexsort((row, distance, query))
-        return query[order], distance[order], row[order]
+        found = self._gathered()
+        ends = found.counts.cumsum()
+        for begin, end in zip(ends - found.counts, ends, strict=True):
+            distances, rows = found.distances[begin:end], found.rows[begin:end]
+            order = np.lexsort((rows, distances))
+            distances[:], rows[:] = distances[order], rows[order]
+        return found
+
+    def _gathered(self) -> Found:
+        """By query; each part is given up once it is taken over, as all may be a great many."""
+        queries = len(self._radius)
+        counts = [np.bincount(query, minlength=queries) for query, _, _ in self._parts]
+        total = np.sum(counts, axis=0)
+        distances, rows = np.empty(total.sum()), np.empty(total.sum(), np.int64)
+        free = total.cumsum() - total
+        while self._parts:
+            query, near, numbers = self._parts.pop()
+            count = counts.pop()
+            to = (free - count.cumsum() + count)[query] + np.arange(len(query))
+            distances[to], rows[to] = near, numbers
+            free += count
+        return Found(total, distances, rows)
 
     def _spans(self) -> list[tuple[int, int, int]]:
         """Chunk, start and stop of each."""
@@ -172,7 +192,7 @@ class _Sweep:
             else:
                 query, slot = self._screened(view, view.estimates(start, stop, desk), here, start)
             self._candidates.append(len(query))
-            self._found.append(self._decided(chunk, query, slot + start))
+            self._parts.append(self._decided(chunk, query, slot + start))
 
     def _all(self, passing: Mask | None, width: int) -> tuple[Positions, Positions]:
         slots = np.arange(width) if passing is None else np.flatnonzero(passing)
@@ -193,7 +213,7 @@ class _Sweep:
         may = lower <= self._limit[query]
         return query[may], slot[may]
 
-    def _decided(self, chunk: Chunk, query: Positions, slot: Positions) -> Found:
+    def _decided(self, chunk: Chunk, query: Positions, slot: Positions) -> Part:
         distance = np.empty(len(query))
         step = max(1, _DECIDED_AT_ONCE // self._task.dim)
         for first in range(0, len(query), step):
@@ -201,4 +221,4 @@ class _Sweep:
             queries = self._task.queries[query[part]]
             distance[part] = exact.distances(chunk.vectors[slot[part]], queries, self._task.metric)
         inside = distance <= self._radius[query]
-        return query[inside], distance[inside], chunk.rows[slot[inside]]
+        return query[inside].astype(np.uint8), distance[inside], chunk.rows[slot[inside]]
