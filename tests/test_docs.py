@@ -55,7 +55,9 @@ def test_every_setting_is_described(generator: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name
+    "page",
+    [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(DOCS.glob("*.md"))],
+    ids=lambda page: f"{page.parent.name}-{page.name}",
 )
 def test_links_lead_somewhere(page: Path) -> None:
     for target, anchor in LINK.findall(page.read_text(encoding="utf-8")):
