@@ -260,3 +260,48 @@ def test_axes_are_learned_when_there_are_rows_enough() -> None:
     assert index._snapshot.chunks[0].sketches is None
     index.append(data[-1:])
     assert index._snapshot.chunks[0].sketches is not None
+
+
+@needs_int8
+@pytest.mark.parametrize("q", [1, 12])
+def test_barred_slots_set_no_limit(q: int) -> None:
+    """All that lies near is barred, and of most chunks fewer slots pass than are asked for."""
+    rng = np.random.default_rng(12)
+    data = spread(rng, 60_000)
+    queries = np.repeat(data[:1], q, axis=0) + 1e-4 * spread(rng, q)
+    far = np.argsort(all_distances(data, queries[:1], "euclidean")[0])[30_000:]
+    mask = np.zeros(len(data), bool)
+    mask[far] = True
+    mask[16_384:49_152] = False
+    mask[[20_000, 40_000]] = True
+    found = indexed(data).search(queries, 30, mask=mask)
+    check_neighbors(found, data, queries, 30, "euclidean", mask)
+
+
+@needs_int8
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner"])
+def test_many_queries_of_all_lengths_keep_their_order(metric: str) -> None:
+    rng = np.random.default_rng(13)
+    data, queries = spread(rng, 14_000), spread(rng, 600)
+    data[3000:3400] = data[2999]
+    queries[10] = data[2999]
+    if metric != "cosine":
+        queries *= rng.permutation(np.geomspace(1e-3, 1e3, 600))[:, None].astype(np.float32)
+    found = indexed(data).search(queries, 6, metric=metric)
+    assert "sketch" in found.kernel
+    check_neighbors(found, data, queries, 6, metric)
+
+
+@needs_int8
+def test_wide_sketches_of_slow_spectra() -> None:
+    rng = np.random.default_rng(14)
+    turn, _ = np.linalg.qr(rng.standard_normal((512, 512)))
+    made = rng.standard_normal((13_020, 512)) * np.arange(1, 513) ** -0.6
+    made = np.maximum(made @ turn + 0.02, 0).astype(np.float32)
+    data, queries = made[:13_000], made[13_000:]
+    index = indexed(data)
+    sketches = index._snapshot.chunks[0].sketches
+    assert sketches is not None
+    assert sketches.axes.width >= 96
+    found = index.search(queries, 5)
+    check_neighbors(found, data, queries, 5, "euclidean")

@@ -8,7 +8,7 @@ The limit only falls, so what is thrown away early would have been thrown away l
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +29,7 @@ _PRODUCTS = 1 << 18
 """Products looked at together: they stay in a level 2 cache."""
 _WORTH_A_THREAD = 1 << 20
 _PENDING = 4096
+_MOST_PENDING = 64
 _LEAST_HELD = 1 << 16
 _GOLDEN = 0.6180339887498949
 _LOOK = 3700.0
@@ -98,6 +99,30 @@ class _Entries:
         return _Entries(self.query[which], self.chunk[which], self.slot[which], self.lower[which])
 
 
+class _Pending:
+    """What awaits a closer look; the longer it waits, the more of it the limit rules out."""
+
+    def __init__(self) -> None:
+        self.size = self.mark = 0
+        self._parts: list[_Entries] = []
+
+    def add(self, entries: _Entries) -> None:
+        """Some more."""
+        self._parts.append(entries)
+        self.size += len(entries)
+
+    def narrow(self, below: Callable[[_Entries], _Entries], least: int) -> None:
+        """Without what is ruled out by now; again when it has doubled."""
+        entries = below(self.taken())
+        self.add(entries)
+        self.mark = max(least, 2 * len(entries))
+
+    def taken(self) -> _Entries:
+        """All of it, which then awaits nothing."""
+        parts, self._parts, self.size = self._parts, [], 0
+        return _Entries.joined(parts)
+
+
 class Winnow:
     """One pass for one task.
 
@@ -140,8 +165,8 @@ class Winnow:
         return [int(turn) for turn in order]
 
     def _look_at_all(self, turns: Iterator[int]) -> None:
-        room, none = Products(), _Entries.joined([])
-        kept, pending = none, none
+        room, pending = Products(), _Pending()
+        kept: list[_Entries] = []
         fresh: list[_Entries] = []
         size, held = 0, _LEAST_HELD
         trigger = _PENDING * (1 + len(self._limit) // 64)
@@ -152,16 +177,19 @@ class Winnow:
                 size += len(fresh[-1])
             if size > trigger:
                 settled, others = self._settled(_Entries.joined(fresh))
-                pending = self._below(_Entries.joined([pending, others]))
-                if len(pending) > 16 * trigger:
-                    settled, pending = _Entries.joined([settled, self._closer(pending)]), none
-                fresh, size, kept = [], 0, _Entries.joined([kept, settled])
-            if len(kept) > held:
-                kept = self._narrowed(kept, 16 * self._most)
-                held = 2 * len(kept) + _LEAST_HELD
+                kept.append(settled)
+                pending.add(others)
+                if pending.size > pending.mark:
+                    pending.narrow(self._below, 4 * trigger)
+                if pending.size > _MOST_PENDING * trigger:
+                    kept.append(self._closer(pending.taken()))
+                fresh, size = [], 0
+            if sum(map(len, kept)) > held:
+                kept = [self._narrowed(_Entries.joined(kept), 16 * self._most)]
+                held = 2 * len(kept[0]) + _LEAST_HELD
         settled, others = self._settled(_Entries.joined(fresh))
-        pending = _Entries.joined([pending, others])
-        self._found.append(_Entries.joined([kept, settled, self._closer(pending)]))
+        pending.add(others)
+        self._found += [*kept, settled, self._closer(pending.taken())]
 
     def _look(self, position: int, group: slice, room: Products) -> _Entries:
         part = self._parts[position]
