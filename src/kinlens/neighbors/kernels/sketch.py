@@ -22,6 +22,9 @@ Ints = npt.NDArray[np.int32]
 _LEAST_ROWS = 12_000
 _LEAST_ROWS_PER_NEIGHBOR = 64
 _LARGEST = 2.0**29
+_BARRED = 2**30
+"""Floor of slots that are barred: even where there is no limit yet, their products are below."""
+_LOWEST = -0.75 * _BARRED
 
 
 class SketchKernel:
@@ -67,7 +70,7 @@ def _parts(task: Task) -> list[Part] | None:
             return None
         floors = seen[axes].floors(sketches, chunk.count)
         if passing is not None:
-            floors[~passing] = np.int32(_LARGEST)
+            floors[~passing] = np.int32(_BARRED)
         parts.append(Part(sketches, chunk.count, seen[axes], floors))
     return parts
 
@@ -136,7 +139,7 @@ class SketchedQueries:
 
     def bars(self, limit: Doubles) -> Ints:
         """int32 (q, 1): a slot whose product less floor is below has a key above the limit."""
-        bars = np.floor((self.base - limit) / self.unit).clip(-3 * _LARGEST, 3 * _LARGEST)
+        bars = np.floor((self.base - limit) / self.unit).clip(_LOWEST, 3 * _LARGEST)
         return bars.astype(np.int32)[:, np.newaxis]
 
     def lower(self, query: Positions, above: Ints) -> Doubles:

@@ -60,7 +60,7 @@ class Part:
     sketches : of its slots
     count : slots in use
     queries : as they look beside them
-    floors : int32 (count,), what products are compared less of; 2^29 bars a slot
+    floors : int32 (count,), what products are compared less of; 2^30 bars a slot
     """
 
     sketches: Sketches
