@@ -65,6 +65,7 @@ def test_the_last_frame_is_taken_before_it_is_done():
 
 
 def test_a_source_that_dies_is_opened_again_and_again(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO")
     released = threading.Event()
 
     def last() -> Iterator[Frame]:

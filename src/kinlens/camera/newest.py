@@ -102,7 +102,7 @@ class Newest:
                 self.trouble = str(error)
             attempt = 0 if self.seen > before else attempt + 1
             if not self._closing.is_set():
-                log.warning("%s It is opened again.", self.trouble)
+                log.info("%s It is opened again.", self.trouble)
             self._closing.wait(self._backoff.pause(attempt))
 
     def _pass(self) -> None:

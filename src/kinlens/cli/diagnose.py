@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pi-heif",
-    "fastapi", "uvicorn", "pyarrow", "huggingface-hub",
+    "fastapi", "uvicorn", "pyarrow", "huggingface-hub", "paho-mqtt", "redis", "opencv-python-headless",
 )  # fmt: skip
-OPTIONAL = {"onnxruntime", "pyarrow", "huggingface-hub"}
+OPTIONAL = {
+    "onnxruntime", "pyarrow", "huggingface-hub", "paho-mqtt", "redis", "opencv-python-headless",
+}  # fmt: skip
 CPU_FLAGS = (
     "avx2",
     "avx512f",
