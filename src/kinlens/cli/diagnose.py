@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "kinlens", "numpy", "openvino", "onnxruntime", "numkong", "simplejpeg", "pillow", "pi-heif",
-    "fastapi", "uvicorn", "pyarrow", "huggingface-hub", "paho-mqtt", "redis", "opencv-python-headless",
+    "fastapi", "uvicorn", "pyarrow", "huggingface-hub", "paho-mqtt", "redis",
+    "opencv-python-headless",
 )  # fmt: skip
 OPTIONAL = {
     "onnxruntime", "pyarrow", "huggingface-hub", "paho-mqtt", "redis", "opencv-python-headless",
