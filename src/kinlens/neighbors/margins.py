@@ -79,13 +79,14 @@ class Images:
 
     def limit(self, distance: Doubles) -> Doubles:
         """At least what the screen finds for rows of at most this distance, float64 (q,)."""
-        # Two steps up: a number that has nearly vanished is rounded by more than its share.
-        least = np.nextafter(np.nextafter(distance, np.inf), np.inf)
-        if self.squared:
-            least = np.sqrt(np.maximum(least, 0))
-        least = raised(least, -self.exponent)
-        share = 1 + 4 * self.share
-        return (least * share + self.shift + self.margin) * share
+        with np.errstate(over="ignore"):  # no limit is a limit too
+            # Two steps up: a number that has nearly vanished is rounded by more than its share.
+            least = np.nextafter(np.nextafter(distance, np.inf), np.inf)
+            if self.squared:
+                least = np.sqrt(np.maximum(least, 0))
+            least = raised(least, -self.exponent)
+            share = 1 + 4 * self.share
+            return (least * share + self.shift + self.margin) * share
 
 
 @dataclass(frozen=True, slots=True, eq=False)
