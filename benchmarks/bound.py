@@ -2,11 +2,12 @@
 
     python benchmarks/bound.py [--vectors 20000] [--queries 500]
 
-Counted by the formulas of docs/exact.md in float64, on the codes and sketches that Kinlens keeps,
+Counted by the formulas of docs/exact.md in float64, with the codes and the axes that Kinlens makes,
 for squared distances: `int8` leaves what has a lower bound that is no more than the k-th least
-upper bound, `sketch` what has one no more than the k-th least true value. The engine sees the same
-and adds what float32 rounds. `share` is true error / bound, which is never above 1: its mean (of
-the sums), the largest of all pairs, and its histogram over 20 bins a decade from 0.0001 to 1.
+upper bound, `sketch` what has one no more than the k-th least true value. The engine adds what
+float32 rounds, and is coarser where that is faster. `share` is true error / bound, never above 1:
+its mean (of the sums), the largest of all pairs, and its histogram over 20 bins a decade from
+0.0001 to 1.
 
 Vectors are those of kinlens-mini (256 numbers, unit length) for the pictures of
 `KINLENS_TEST_DATA`, those of `encoder_vectors.py` (2048 numbers, at least 0), and uniform random
@@ -28,7 +29,7 @@ from report import Report
 
 from kinlens.encoders import open_encoder
 from kinlens.neighbors.coding import Center, Codes
-from kinlens.neighbors.sketches import Axes, Sketches
+from kinlens.neighbors.sketches import Axes
 from kinlens.types import Vectors
 
 KS = (1, 2, 3, 5, 10, 20, 50, 100)
@@ -110,10 +111,8 @@ def screen_sketch(
     if axes is None:
         report.add(**about, kernel="sketch", measured="left", used=False)
         return
-    sketches = Sketches.empty(axes, len(base))
-    sketches.write(0, np.ascontiguousarray(base))
     left: dict[int, list[int]] = {k: [] for k in KS}
-    for seen in _by_sketch(sketches, base, queries):
+    for seen in _by_sketch(axes, base, queries):
         kth = np.sort(seen.true, axis=1)
         for k in KS:
             left[k] += (seen.estimate - seen.bound <= kth[:, k - 1 : k]).sum(axis=1).tolist()
@@ -144,24 +143,31 @@ def _by_int8(codes: Codes, base: Vectors, queries: Vectors) -> Iterator[Seen]:
         yield Seen(square + own - 2 * p @ centered.T, square + own - 2 * rounded @ coded.T, bound)
 
 
-def _by_sketch(sketches: Sketches, base: Vectors, queries: Vectors) -> Iterator[Seen]:
-    axes = sketches.axes
+def _by_sketch(axes: Axes, base: Vectors, queries: Vectors) -> Iterator[Seen]:
     middle = axes.center.astype(np.float64)
     centered = base.astype(np.float64) - middle
     square = np.square(centered).sum(axis=1)
-    coded = sketches.codes * axes.step
+    sketch = _sketched(axes, centered)
+    coded = np.clip(np.rint(sketch / axes.step), -127, 127) * axes.step
+    residual = np.linalg.norm(sketch - coded, axis=1)
     for start in range(0, len(queries), BLOCK):
         p = queries[start : start + BLOCK].astype(np.float64) - middle
         own = np.square(p).sum(axis=1, keepdims=True)
-        along = p @ axes.wide.T
-        rest = np.sqrt(np.maximum(own - np.square(along).sum(axis=1, keepdims=True), 0))
-        sketch = np.hstack([along, rest])
-        step = np.abs(sketch).max() / 127
-        rounded = np.rint(sketch / step) * step
-        away = np.linalg.norm(sketch - rounded, axis=1, keepdims=True)
+        asked = _sketched(axes, p)
+        step = np.abs(asked).max() / 127
+        rounded = np.rint(asked / step) * step
+        away = np.linalg.norm(asked - rounded, axis=1, keepdims=True)
         length = np.linalg.norm(rounded, axis=1, keepdims=True)
-        bound = 2 * (away * np.sqrt(square) + length * sketches.residual)
+        bound = 2 * (away * np.sqrt(square) + length * residual)
         yield Seen(square + own - 2 * p @ centered.T, square + own - 2 * rounded @ coded.T, bound)
+
+
+def _sketched(axes: Axes, centered: Doubles) -> Doubles:
+    along = centered @ axes.wide.T
+    rests = axes.width - len(axes.wide)
+    rest = np.square(centered).sum(axis=1) - np.square(along).sum(axis=1)
+    each = np.sqrt(np.maximum(rest, 0) / rests)
+    return np.hstack([along, np.repeat(each[:, None], rests, axis=1)])
 
 
 if __name__ == "__main__":

@@ -125,17 +125,17 @@ def candidates(figures: list[Row]) -> str:
         written(28, 56, _of(figures) + "; lines are means, bands reach to the maximum", "quiet"),
     ]
     for turn, data in enumerate(_datas(figures)):
-        axes = Axes(72 + turn * 296, 104, 256, 232, (1, 100), (1, 2000))
+        axes = Axes(72 + turn * 296, 104, 256, 232, (1, 100), (1, 20000))
         rows = [row for row in figures if row["data"] == data and row["measured"] == "left"]
         parts.append(
             written(axes.left, axes.top - 14, f"{data}, {rows[0]['dim']:,} numbers", "title")
         )
         parts.append(axes.x_ticks((1, 10, 100), ("1", "10", "100")))
-        parts.append(axes.y_ticks((1, 10, 100, 1000), named=turn == 0))
+        parts.append(axes.y_ticks((1, 10, 100, 1000, 10000), named=turn == 0))
         parts.append(written(axes.left + axes.width / 2, 374, "k", "quiet", "middle"))
         parts.append(axes.path([(1, 1), (100, 100)], "least"))
         if turn == 0:
-            parts.append(axes.label((13, 8), "k itself", "quiet"))
+            parts.append(axes.label((16, 8), "k itself", "quiet"))
         for kernel, kind in (("sketch", "b"), ("int8", "a")):
             parts.append(_left(axes, [row for row in rows if row["kernel"] == kernel], kind))
     return framed(960, 392, "".join(parts))
@@ -144,16 +144,16 @@ def candidates(figures: list[Row]) -> str:
 def _left(axes: Axes, rows: list[Row], kind: str) -> str:
     """Mean and maximum of one screen; what to say where it isn't used."""
     if "k" not in rows[0]:
-        place = axes.left + axes.width - 8, axes.top + axes.height - 12
-        return written(*place, "no sketches: they wouldn't pay", "quiet", "end")
+        place = axes.left + axes.width - 8, axes.top + 18
+        return written(*place, "no sketches: they wouldn't pay", "over quiet", "end")
     mean = [(row["k"], row["mean"]) for row in rows]
     most = [(row["k"], row["max"]) for row in rows]
-    above, name = (-30.0, "sketch") if kind == "b" else (22.0, "int8")
+    near, by, name = (4, (-52, -30), "sketch") if kind == "b" else (0, (8, 20), "int8")
     return "".join(
         [
             axes.band(mean, most, f"f{kind}"),
             axes.path(mean, f"line {kind}"),
-            axes.label(mean[4], name, f"f{kind}", by=(-52 if kind == "b" else -14, above)),
+            axes.label(mean[near], name, f"f{kind}", by=by),
         ]
     )
 
