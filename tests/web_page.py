@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -95,3 +96,27 @@ def transfer(page: Page, content: bytes, name: str = "dropped.png", kind: str = 
         }""",
         [list(content), name, kind],
     )
+
+
+def expect_match(page: Page, title: str) -> None:
+    """This is what looks most like what the camera sees."""
+    expect(page.locator("#grid .title").first).to_have_text(title)
+    expect(page.locator("#live-view")).to_have_attribute("data-state", "live")
+
+
+@contextmanager
+def repeated(act: Callable[[], None]) -> Iterator[None]:
+    """As a camera does, several times a second."""
+    done = threading.Event()
+
+    def run() -> None:
+        while not done.wait(0.15):
+            act()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

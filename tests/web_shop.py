@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
 from kinlens.http.serve import Server
+from kinlens.live.service import LiveService
 from kinlens.search import Search
 from kinlens.types import NewItem
 
@@ -106,5 +107,12 @@ class Shop:
         return self.server.url
 
 
+def live_of(shop: Shop) -> LiveService:
+    """What cameras show the shop's server."""
+    live: LiveService = shop.server.app.state.kinlens.live
+    return live
+
+
 Shops = Callable[..., Shop]
+Show = Callable[..., None]
 Pages = Callable[..., Page]

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
@@ -18,7 +19,7 @@ from kinlens.http.serve import Server
 from kinlens.keys import KeyStore
 from kinlens.types import NewItem
 from tiny_encoder import write_tiny
-from web_shop import Pages, Shop, Shops, products
+from web_shop import Pages, Shop, Shops, Show, draw, products
 
 FLAGS = (
     "--disable-background-networking",
@@ -62,6 +63,27 @@ def open_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
 def shop(open_shop: Shops) -> Shop:
     """The shop that the tests of a file share and leave as it is."""
     return open_shop()
+
+
+@pytest.fixture
+def live_shop(open_shop: Shops) -> Shop:
+    """A shop of one test, since it remembers its cameras."""
+    return open_shop()
+
+
+@pytest.fixture
+def show(live_shop: Shop) -> Show:
+    """Be a camera: ``show("disc", "Red", device="shelf")``."""
+
+    def send(shape: str, color: str, device: str = "shelf") -> None:
+        answer = httpx.post(
+            f"{live_shop.url}/v1/live/{device}/frames",
+            content=draw(shape, color),
+            headers={"Content-Type": "image/jpeg"},
+        )
+        assert answer.status_code == 202, answer.text
+
+    return send
 
 
 @pytest.fixture(scope="module")

@@ -4,73 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from kinlens.http.serve import Server
 from kinlens.keys import KeyStore
-from kinlens.live.service import LiveService
 from kinlens.live.types import DeviceStatus
-from web_page import address, expect_answer, tiles, titles
-from web_shop import Pages, Shop, Shops, draw
-
-Show = Callable[..., None]
-
-
-@pytest.fixture
-def live_shop(open_shop: Shops) -> Shop:
-    """A shop of one test, since it remembers its cameras."""
-    return open_shop()
-
-
-@pytest.fixture
-def show(live_shop: Shop) -> Show:
-    """Be a camera: ``show("disc", "Red", device="shelf")``."""
-
-    def send(shape: str, color: str, device: str = "shelf") -> None:
-        answer = httpx.post(
-            f"{live_shop.url}/v1/live/{device}/frames",
-            content=draw(shape, color),
-            headers={"Content-Type": "image/jpeg"},
-        )
-        assert answer.status_code == 202, answer.text
-
-    return send
-
-
-def live_of(shop: Shop) -> LiveService:
-    live: LiveService = shop.server.app.state.kinlens.live
-    return live
-
-
-def expect_match(page: Page, title: str) -> None:
-    """This is what looks most like what the camera sees."""
-    expect(page.locator("#grid .title").first).to_have_text(title)
-    expect(page.locator("#live-view")).to_have_attribute("data-state", "live")
-
-
-@contextmanager
-def repeated(act: Callable[[], None]) -> Iterator[None]:
-    """As a camera does, several times a second."""
-    done = threading.Event()
-
-    def run() -> None:
-        while not done.wait(0.15):
-            act()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+from web_page import address, expect_answer, expect_match, repeated, tiles, titles
+from web_shop import Pages, Shop, Show, draw, live_of
 
 
 def test_look_alikes_follow_the_camera(open_page: Pages, live_shop: Shop, show: Show) -> None:
@@ -268,6 +213,10 @@ def test_the_browsers_own_camera(
     assert stopped >= before
     page.wait_for_timeout(2500)
     assert live_of(live_shop).counters.snapshot()["received"] == stopped, "it still sends"
+    page.get_by_role("button", name="Use this camera").last.click()
+    expect(page.locator("#age")).to_have_text("Live")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
+    expect(page.get_by_role("button", name="Use this camera")).to_be_visible()
     context.close()
 
 

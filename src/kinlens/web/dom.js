@@ -65,6 +65,26 @@ export function typed(id, type) {
 }
 
 /**
+ * Make these the children of a list, in this order. What stays in its place isn't touched: a node
+ * that is taken out and put back loses the focus, and a press that has begun on it.
+ *
+ * @param {Element} list
+ * @param {Element[]} nodes
+ */
+export function arrange(list, nodes) {
+  const focused = document.activeElement;
+  const wanted = new Set(nodes);
+  for (const node of [...list.children]) if (!wanted.has(node)) node.remove();
+  nodes.forEach((node, at) => {
+    const there = list.children[at];
+    if (there !== node) list.insertBefore(node, there ?? null);
+  });
+  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused)) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
+/**
  * Say something to screen readers; a repeated text is said again.
  *
  * @param {string} text

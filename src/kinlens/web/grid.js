@@ -3,7 +3,7 @@
  */
 
 import { scoreText } from './captions.js';
-import { el, icon } from './dom.js';
+import { arrange, el, icon } from './dom.js';
 import { commonRatio, fills, picture } from './items.js';
 
 /** @typedef {import('./api.js').Item} Item */
@@ -55,7 +55,7 @@ export class Grid {
       if (kept) this.#caption(kept, item);
       this.#tiles.set(item.id, tile);
     }
-    this.list.replaceChildren(...this.#tiles.values());
+    arrange(this.list, [...this.#tiles.values()]);
     this.#firstTabStop();
     requestAnimationFrame(() => this.measure());
   }

@@ -2,17 +2,20 @@
  * The cameras: which there are, and how they are.
  */
 
-import { el } from '../dom.js';
+import { arrange, el } from '../dom.js';
 import { listDevices } from './api.js';
 import { ago, elapsed, since, sleep } from './time.js';
 
 /** @typedef {import('./api.js').Status} Status */
+/** @typedef {{entry: HTMLLIElement, button: HTMLButtonElement, dot: HTMLElement, said: HTMLElement}} Tab */
 
 const EVERY = 2000;
 
 export class Devices {
   /** @type {Map<string, Status & {at: number}>} */
   #known = new Map();
+  /** @type {Map<string, Tab>} */
+  #tabs = new Map();
   #stop = new AbortController();
   /** @type {string | null} */
   chosen = null;
@@ -54,6 +57,11 @@ export class Devices {
     void this.#run(this.#stop.signal);
   }
 
+  /** Look for no more, until told to `watch`. */
+  rest() {
+    this.#stop.abort();
+  }
+
   /** @param {Status} status */
   learn(status) {
     this.#known.set(status.device, { ...status, at: since(status.age) });
@@ -61,10 +69,9 @@ export class Devices {
   }
 
   show() {
-    const tabs = this.names.map((name) => this.#tab(/** @type {Status & {at: number}} */ (this.#known.get(name))));
-    const focused = document.activeElement?.closest('[data-device]')?.getAttribute('data-device');
-    this.list.replaceChildren(...tabs);
-    if (focused) this.list.querySelector(`[data-device="${CSS.escape(focused)}"]`)?.querySelector('button')?.focus();
+    const names = this.names;
+    for (const name of this.#tabs.keys()) if (!this.#known.has(name)) this.#tabs.delete(name);
+    arrange(this.list, names.map((name) => this.#tab(/** @type {Status & {at: number}} */ (this.#known.get(name)))));
   }
 
   /** @param {AbortSignal} signal */
@@ -85,15 +92,23 @@ export class Devices {
   /** @param {Status & {at: number}} status */
   #tab(status) {
     const { device, state } = status;
-    const choose = () => this.actions.choose(device);
+    const tab = this.#tabs.get(device) ?? this.#newTab(device);
     const said = state === 'online' ? 'on' : state === 'offline' ? `off, seen ${ago(elapsed(status.at))}` : 'in trouble';
-    const button = el(
-      'button',
-      { type: 'button', class: 'tab', 'aria-pressed': String(device === this.chosen), title: status.message ?? said, onclick: choose },
-      el('span', { class: 'dot', 'data-state': state }),
-      el('span', {}, device),
-      el('span', { class: 'sr-only' }, `, ${said}`),
-    );
-    return el('li', { 'data-device': device }, button);
+    tab.button.setAttribute('aria-pressed', String(device === this.chosen));
+    tab.button.title = status.message ?? said;
+    tab.dot.dataset.state = state;
+    tab.said.textContent = `, ${said}`;
+    return tab.entry;
+  }
+
+  /** @param {string} device @returns {Tab} */
+  #newTab(device) {
+    const dot = el('span', { class: 'dot' });
+    const said = el('span', { class: 'sr-only' });
+    const choose = () => this.actions.choose(device);
+    const button = el('button', { type: 'button', class: 'tab', onclick: choose }, dot, el('span', {}, device), said);
+    const tab = { entry: el('li', { 'data-device': device }, button), button, dot, said };
+    this.#tabs.set(device, tab);
+    return tab;
   }
 }

@@ -2,7 +2,7 @@
  * The strip of what was seen before: one for each thing, not one for each frame.
  */
 
-import { el } from '../dom.js';
+import { arrange, el } from '../dom.js';
 import { ago, elapsed, since } from './time.js';
 
 /** @typedef {import('./api.js').View} View */
@@ -14,6 +14,8 @@ const APART = 4000;
 export class History {
   /** @type {Moment[]} */
   #moments = [];
+  /** @type {WeakMap<Moment, HTMLLIElement>} not by sequence: a device that starts anew counts anew */
+  #entries = new WeakMap();
 
   /**
    * @param {HTMLElement} list
@@ -27,13 +29,13 @@ export class History {
   /** @param {View[]} views newest first */
   fill(views) {
     this.#moments = [];
-    for (const view of views.toReversed()) this.#take(view);
+    for (const view of views.toReversed()) this.#take(view, since(view.age));
     this.#show();
   }
 
-  /** @param {View} view */
-  add(view) {
-    if (this.#take(view)) this.#show();
+  /** @param {View} view @param {number} at when it arrived */
+  add(view, at) {
+    if (this.#take(view, at)) this.#show();
   }
 
   /** Say how long ago each was, as time goes on. */
@@ -44,10 +46,9 @@ export class History {
     });
   }
 
-  /** @param {View} view */
-  #take(view) {
+  /** @param {View} view @param {number} at */
+  #take(view, at) {
     if (!view.picture) return false;
-    const at = since(view.age);
     const [last] = this.#moments;
     const same = last && last.view.hits[0]?.id === view.hits[0]?.id;
     if (last && (same || at - last.at < APART / 4) && at - last.at < APART) return false;
@@ -56,10 +57,7 @@ export class History {
   }
 
   #show() {
-    const known = new Map([...this.list.children].map((node) => [/** @type {HTMLElement} */ (node).dataset.sequence, node]));
-    this.list.replaceChildren(
-      ...this.#moments.map((moment) => known.get(String(moment.view.sequence)) ?? this.#entry(moment)),
-    );
+    arrange(this.list, this.#moments.map((moment) => this.#entries.get(moment) ?? this.#entry(moment)));
     this.age();
   }
 
@@ -67,6 +65,8 @@ export class History {
   #entry(moment) {
     const image = el('img', { src: moment.view.picture, alt: 'Seen before', draggable: 'false' });
     const button = el('button', { type: 'button', onclick: () => this.choose(moment) }, image, el('time', {}));
-    return el('li', { 'data-sequence': moment.view.sequence }, button);
+    const entry = el('li', {}, button);
+    this.#entries.set(moment, entry);
+    return entry;
   }
 }

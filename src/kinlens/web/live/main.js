@@ -7,7 +7,6 @@ import { REASONS } from '../camera.js';
 import { Captions } from '../captions.js';
 import { announce, byId, el, icon, typed } from '../dom.js';
 import { Grid } from '../grid.js';
-import { remember } from '../items.js';
 import { emptyState, example, toAddress } from '../state.js';
 import { explain } from '../trouble.js';
 import { keepUpload, uploadsKept } from '../uploads.js';
@@ -23,12 +22,23 @@ import { since } from './time.js';
 /** @typedef {import('./api.js').View} View */
 
 const SEEN_BEFORE = 100;
+/** Milliseconds between two things that are said, though matches may change many times a second. */
+const SPOKEN_EVERY = 1500;
+const CLICK = 100;
 
 const main = byId('live-view');
 const captions = new Captions();
 /** @type {Stream | null} */
 let stream = null;
+/** @type {{view: View, at: number} | null} what came last, be it shown or not */
+let newest = null;
+/** Whether a finger or button is down: what moves away under it couldn't be chosen. */
+let pressed = false;
+let best = '';
 let spoken = '';
+let speaking = 0;
+/** What is wrong between here and the server, and with this browser's camera. */
+const troubles = { connection: '', camera: '' };
 
 /** @param {string} query of the search page */
 function leave(query) {
@@ -58,14 +68,13 @@ const before = new History(byId('history'), ({ view, at }) => {
 const devices = new Devices(byId('devices'), {
   choose,
   listed: () => {
-    if (main.dataset['state'] === 'failed') settle();
+    settle();
     const wanted = new URLSearchParams(location.search).get('device');
     if (devices.chosen === null) {
       const first = wanted && devices.get(wanted) ? wanted : devices.freshest;
       if (first) choose(first);
       else if (!own.running && main.dataset['state'] !== 'blocked') showEmpty();
     }
-    tell();
   },
   failed: (error) => {
     if (devices.chosen === null || refused(error)) showTrouble(error);
@@ -75,26 +84,38 @@ const devices = new Devices(byId('devices'), {
 const own = new OwnCamera(stage.video, {
   failed: (error) => (error instanceof DOMException ? cameraFailed(error) : showTrouble(error)),
   sent: () => (devices.chosen === own.name ? settle() : undefined),
+  stopped: () => {
+    byId('own').setAttribute('aria-pressed', 'false');
+    byId('own-text').textContent = 'Use this camera';
+    byId('flip').hidden = true;
+    stage.show(false);
+  },
 });
 
 /** @param {string} device */
 function choose(device) {
   if (device === devices.chosen && stream) return;
-  stream?.stop();
   devices.chosen = device;
   devices.show();
+  newest = null;
   stage.pause(false);
+  stage.clear();
   stage.show(own.running && device === own.name);
   grid.show([]);
   before.fill([]);
   window.history.replaceState(null, '', `?device=${encodeURIComponent(device)}`);
   main.dataset['state'] = 'waiting';
+  troubles.connection = '';
+  follow(device);
+}
+
+/** @param {string} device */
+function follow(device) {
+  stream?.stop();
   stream = new Stream(device, {
     view: (view) => {
-      before.add(view);
-      if (stage.paused) return;
-      const at = since(view.age);
-      show(view, at);
+      newest = { view, at: since(view.age) };
+      refresh();
     },
     status: (status) => {
       devices.learn(status);
@@ -108,6 +129,13 @@ function choose(device) {
   void recall(device);
 }
 
+/** Show what came last, unless someone holds the page still. */
+function refresh() {
+  if (!newest || pressed) return;
+  before.add(newest.view, newest.at);
+  if (!stage.paused) show(newest.view, newest.at);
+}
+
 /** What this camera saw before this page was opened. @param {string} device */
 async function recall(device) {
   const views = await viewsBefore(device, SEEN_BEFORE).catch(() => []);
@@ -119,42 +147,46 @@ async function recall(device) {
  * @param {number} at
  */
 function show(view, at) {
-  remember(view.hits);
   stage.update(view.picture, at);
   stage.age(devices.get(view.device)?.state);
+  const focused = grid.list.contains(document.activeElement);
   grid.show(view.hits);
+  if (focused && !grid.list.contains(document.activeElement)) grid.focusFirst();
   main.dataset['state'] = 'live';
   main.dataset['sequence'] = String(view.sequence);
   byId('message').replaceChildren();
   const [first] = view.hits;
   byId('status').textContent = first ? '' : 'Nothing in the catalog passes this camera’s filter.';
   // Only a change of the best match is news to someone who listens.
-  const title = first ? captions.title(first) : '';
-  if (title !== spoken) announce(title);
-  spoken = title;
+  best = first ? captions.title(first) : '';
+  if (best !== spoken) speaking ||= setTimeout(speak, SPOKEN_EVERY);
+}
+
+function speak() {
+  speaking = 0;
+  if (best !== spoken) announce(best);
+  spoken = best;
 }
 
 /** The connection works (again). */
 function settle() {
-  byId('notice').hidden = true;
+  troubles.connection = '';
+  tell();
   if (main.dataset['state'] === 'failed') {
     main.dataset['state'] = devices.chosen === null ? 'waiting' : 'live';
     byId('message').replaceChildren();
   }
 }
 
-/** Say how the camera is, where that isn't as it should be. */
+/** Say how the camera and the connection are, where that isn't as it should be. */
 function tell() {
   const status = devices.get(devices.chosen);
   stage.age(status?.state);
   before.age();
+  const text = troubles.connection || troubles.camera || (status?.state === 'error' && status.message) || '';
   const notice = byId('notice');
-  if (status?.state === 'error' && status.message) {
-    notice.textContent = status.message;
-    notice.hidden = false;
-  } else if (main.dataset['state'] !== 'failed') {
-    notice.hidden = true;
-  }
+  notice.hidden = !text;
+  if (notice.textContent !== text) notice.textContent = text; // a text set again may be read out again
 }
 
 function showEmpty() {
@@ -187,26 +219,25 @@ function showTrouble(error) {
     byId('message').replaceChildren(icon('trouble'), el('h2', {}, title), el('p', {}, text));
     return;
   }
-  const notice = byId('notice');
-  notice.textContent = `${title}. ${text}`;
-  notice.hidden = false;
+  troubles.connection = `${title}. ${text}`;
+  tell();
 }
 
 /** @param {DOMException} error */
 function cameraFailed(error) {
-  stopOwn();
+  own.stop();
   const [title, text] = REASONS[error.name] ?? REASONS[error.message] ?? ['The camera doesn’t start', 'Try again.'];
   if (devices.chosen === null) {
     main.dataset['state'] = 'blocked';
     byId('message').replaceChildren(icon('camera'), el('h2', {}, title), el('p', {}, text));
     return;
   }
-  const notice = byId('notice');
-  notice.textContent = `${title}. ${text}`;
-  notice.hidden = false;
+  troubles.camera = `${title}. ${text}`;
+  tell();
 }
 
 async function startOwn() {
+  troubles.camera = '';
   try {
     const others = await own.start();
     byId('flip').hidden = !others;
@@ -219,14 +250,6 @@ async function startOwn() {
   stream?.stop();
   stream = null;
   choose(own.name);
-}
-
-function stopOwn() {
-  own.stop();
-  byId('own').setAttribute('aria-pressed', 'false');
-  byId('own-text').textContent = 'Use this camera';
-  byId('flip').hidden = true;
-  stage.show(false);
 }
 
 function begin() {
@@ -247,11 +270,13 @@ async function freeze() {
   leave(toAddress({ ...emptyState(), examples: [example('upload', key)] }));
 }
 
-byId('own').addEventListener('click', () => (own.running ? stopOwn() : void startOwn()));
+byId('own').addEventListener('click', () => (own.running ? own.stop() : void startOwn()));
 byId('flip').addEventListener('click', () => void own.flip().catch(cameraFailed));
 byId('freeze').addEventListener('click', () => void freeze());
 byId('pause').addEventListener('click', () => {
-  if (!stage.paused) stage.show(own.running && devices.chosen === own.name);
+  if (stage.paused) return;
+  stage.show(own.running && devices.chosen === own.name);
+  refresh();
 });
 typed('key-form', HTMLFormElement).addEventListener('submit', () => {
   setApiKey(typed('key-input', HTMLInputElement).value.trim());
@@ -267,6 +292,26 @@ addEventListener('keydown', (event) => {
   else if (event.key === 's') void freeze();
   else return;
   event.preventDefault();
+});
+main.addEventListener('pointerdown', () => (pressed = true));
+for (const name of ['pointerup', 'pointercancel']) {
+  addEventListener(name, () => {
+    if (!pressed) return;
+    setTimeout(() => {
+      pressed = false;
+      refresh();
+    }, CLICK); // the click comes after it
+  });
+}
+document.addEventListener('visibilitychange', () => {
+  // A page that nobody sees asks for nothing; browsers give a site only six connections.
+  if (document.visibilityState === 'hidden') {
+    stream?.stop();
+    devices.rest();
+  } else {
+    if (devices.chosen !== null) follow(devices.chosen);
+    devices.watch();
+  }
 });
 addEventListener('pagehide', () => own.stop());
 

@@ -41,7 +41,7 @@ export class OwnCamera {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{failed: (error: unknown) => void, sent: () => void}} listener
+   * @param {{failed: (error: unknown) => void, sent: () => void, stopped: () => void}} listener
    */
   constructor(video, listener) {
     this.video = video;
@@ -57,7 +57,7 @@ export class OwnCamera {
 
   /** @returns {Promise<boolean>} whether there is another camera to turn to */
   async start() {
-    this.stop();
+    this.#release();
     if (!navigator.mediaDevices?.getUserMedia) throw new DOMException('', 'insecure');
     const stop = (this.#stop = new AbortController());
     const video = { facingMode: this.#facing, width: { ideal: 1280 }, height: { ideal: 960 } };
@@ -77,6 +77,11 @@ export class OwnCamera {
   }
 
   stop() {
+    this.#release();
+    this.listener.stopped();
+  }
+
+  #release() {
     this.#stop.abort();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
@@ -107,7 +112,9 @@ export class OwnCamera {
   async #stayAwake() {
     if (!this.running || document.visibilityState !== 'visible' || !('wakeLock' in navigator)) return;
     // Refused on an empty battery; the camera works as well without.
-    this.#awake = await navigator.wakeLock.request('screen').catch(() => null);
+    const awake = await navigator.wakeLock.request('screen').catch(() => null);
+    if (this.running) this.#awake = awake;
+    else void awake?.release(); // it was stopped meanwhile
   }
 
   /** @param {AbortSignal} signal */

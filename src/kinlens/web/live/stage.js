@@ -32,6 +32,12 @@ export class Stage {
     this.age(undefined);
   }
 
+  /** Show none until the next comes. */
+  clear() {
+    this.image.removeAttribute('src');
+    this.frame.classList.remove('blind');
+  }
+
   /**
    * @param {string | null} picture a data URL
    * @param {number} at

@@ -5,7 +5,7 @@
  * `EventSource` can't send a key, so the stream is read by `fetch`.
  */
 
-import { Problem, Unreachable } from '../api.js';
+import { Problem } from '../api.js';
 import { events, latest } from './api.js';
 import { sleep } from './time.js';
 
@@ -20,10 +20,12 @@ import { sleep } from './time.js';
  */
 
 const SILENCE = 15_000;
+/** Who hears nothing for as long is behind something that keeps streams back. */
+const FIRST_SILENCE = 4000;
 const POLL = 500;
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 5000;
-const STREAM_AGAIN = 20_000;
+const STREAM_AGAIN = 60_000;
 
 export class Stream {
   #stop = new AbortController();
@@ -48,8 +50,9 @@ export class Stream {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       const heard = await this.#attempt(() => this.#read());
-      if (heard === null) return;
-      if (!heard) await this.#attempt(() => this.#poll(Math.min(STREAM_AGAIN, 4 * wait)));
+      // Only when asking fails too there is something to tell.
+      const asked = heard || (await this.#attempt(() => this.#poll(Math.min(STREAM_AGAIN, 12 * wait)), true));
+      if (heard === null || asked === null) return;
       wait = heard ? FIRST_WAIT : Math.min(LONGEST_WAIT, 2 * wait);
       await sleep(wait, signal);
     }
@@ -57,15 +60,16 @@ export class Stream {
 
   /**
    * @param {() => Promise<boolean>} act
+   * @param {boolean} [aloud] whether a failure is told
    * @returns {Promise<boolean | null>} what it says, false if it failed, null if it was refused
    */
-  async #attempt(act) {
+  async #attempt(act, aloud = false) {
     try {
       return await act();
     } catch (error) {
       if (this.#stop.signal.aborted) return null;
-      this.listener.failed(error);
       const refused = error instanceof Problem && [401, 403].includes(error.status);
+      if (aloud || refused) this.listener.failed(error);
       return refused ? null : false;
     }
   }
@@ -75,7 +79,7 @@ export class Stream {
     const ended = new AbortController();
     const end = () => ended.abort();
     this.#stop.signal.addEventListener('abort', end, { once: true });
-    let timer = setTimeout(end, SILENCE);
+    let timer = setTimeout(end, FIRST_SILENCE);
     let heard = false;
     try {
       const response = await events(this.device, ended.signal);
@@ -97,7 +101,6 @@ export class Stream {
       clearTimeout(timer);
       this.#stop.signal.removeEventListener('abort', end);
     }
-    if (heard) this.listener.failed(new Unreachable('The stream ended.'));
     return heard;
   }
 
@@ -124,11 +127,12 @@ export class Stream {
     if (!data.length) return;
     const value = JSON.parse(data.join('\n'));
     if (name === 'view') this.#show(value);
-    else if (name === 'status') this.listener.status(value);
+    else if (name === 'status' && !this.#stop.signal.aborted) this.listener.status(value);
   }
 
   /** @param {View} view */
   #show(view) {
+    if (this.#stop.signal.aborted) return;
     this.#newest = view.sequence;
     this.listener.view(view);
   }
