@@ -21,6 +21,7 @@ further than |R'R - 1|. A share of |c| is added, which stands for the rounding o
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +33,17 @@ from kinlens.types import Vectors
 
 LEAST = 4096
 """Vectors to learn axes from."""
-WIDTHS = (32, 64, 96, 128, 192, 256, 384, 512)
+WIDTHS = ((32, 64, 96, 128), (192, 256, 384, 512))
+"""Those of the second row are tried where the first has shown that more helps."""
+
 _LEAST_DIM = 128
 ALLOWED = 0.01
 """Of a query's length, what the rounding of its sketch may cost without being reckoned apart."""
 _SMALLEST = 1e-9
-_ROUNDS = 4
+_ROUNDS = 2
+_ENOUGH_TO_TELL = 1024
+_FALLING = 0.8
+"""Of the cost of the width before: what is still falling so fast may fall farther."""
 _WITHIN = 0.99
 """Share of vectors whose numbers all fit the codes; the others keep a larger residual."""
 _TRIED = 32
@@ -101,83 +107,119 @@ class Axes:
         largest = max(float(vectors.max()), -float(vectors.min()))
         if dim < _LEAST_DIM or largest * dim**0.5 > LARGEST:
             return None
-        sample = vectors[:: max(1, len(vectors) // LEAST)].astype(np.float32)
-        center = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
-        sample -= center
-        widths = [width for width in WIDTHS if 2 * width <= dim]
-        directions = _directions(sample, max(widths) - 1)
-        best, least = None, _PLAIN * dim + _COMPARING
-        for width in widths:
-            if width + _COMPARING > least:
+        some = _some(vectors, LEAST)
+        center = some.mean(axis=0, dtype=np.float64).astype(np.float32)
+        sample = _Sample(some - center)
+        best, directions = None, np.empty((dim, 0), np.float32)
+        least, before = _PLAIN * dim + _COMPARING, np.inf
+        for widths in WIDTHS:
+            fitting = [width for width in widths if 2 * width <= dim]
+            if not fitting:
                 break
-            axes = _axes(center, directions, width, sample)
-            cost = axes._cost(sample)
-            if cost < least:
-                best, least = axes, cost
-        return best
+            directions = _directions(sample.centered, max(fitting) - 1)
+            along = sample.centered @ directions
+            for width in fitting:
+                trial = _Trial.of(sample, along, width)
+                if trial.cost < least:
+                    best, least = trial, trial.cost
+                falling, before = trial.cost < _FALLING * before, trial.cost
+            if not falling:
+                break
+        return None if best is None else best.axes(center, directions)
 
     def suits(self, vectors: Vectors) -> bool:
         """Whether sketches of vectors like these would pay."""
         with np.errstate(over="ignore", invalid="ignore"):
-            sample = vectors[:: max(1, len(vectors) // LEAST)] - self.center
-            cost = self._cost(sample)
+            sample = _Sample(_some(vectors, _ENOUGH_TO_TELL) - self.center)
+            along = sample.centered @ self.basis
+            cost = sample.cost(along, self.width, self.step)
         return cost < _STAYS * (_PLAIN * len(self.basis) + _COMPARING)
 
-    def _cost(self, centered: Vectors) -> float:
+
+class _Sample:
+    """Vectors about their center, some of which are tried as queries among all."""
+
+    def __init__(self, centered: Floats) -> None:
+        self.centered = centered
+        self.square = squares(centered)
+        self._tried = np.linspace(0, len(centered) - 1, _TRIED).astype(np.intp)
+        self._apart = self.square[self._tried, np.newaxis] + self.square
+        distance = self._apart - 2 * (centered[self._tried] @ centered.T)
+        distance[np.arange(_TRIED), self._tried] = np.inf
+        self._nearest = distance.min(axis=1, keepdims=True)
+
+    def rest(self, along: Floats) -> Floats:
+        """Lengths of what isn't along the axes."""
+        rest: Floats = np.sqrt(np.maximum(self.square - squares(along), 0))
+        return rest
+
+    def cost(self, along: Floats, width: int, step: float) -> float:
         """Of a vector, about, in searches among vectors like these."""
-        looking = _LOOKING + _LOOKING_EACH * len(self.basis)
-        return self.width + _COMPARING + looking * self._remaining(centered)
+        looking = _LOOKING + _LOOKING_EACH * self.centered.shape[1]
+        return float(width + _COMPARING + looking * self._remaining(along, width, step))
 
-    def _remaining(self, centered: Vectors) -> float:
-        """Share of vectors that sketches don't rule out, tried on some of them as queries."""
-        along = centered @ self.basis
-        square = squares(centered)
-        rest = np.sqrt(np.maximum(square - squares(along), 0))
-        sketches = np.column_stack([along, rest])
-        tried = np.linspace(0, len(centered) - 1, _TRIED).astype(np.intp)
-        apart = square[tried, None] + square
-        distance = apart - 2 * (centered[tried] @ centered.T)
-        bound = apart - 2 * (sketches[tried] @ sketches.T)
-        error = self.step * (self.width / 3) ** 0.5 * 2 * np.sqrt(square[tried, None])
-        distance[np.arange(_TRIED), tried] = np.inf
-        nearest = distance.min(axis=1, keepdims=True)
-        return float((bound - error <= nearest).mean()) - 1 / len(centered)
+    def _remaining(self, along: Floats, width: int, step: float) -> float:
+        """Share of vectors that sketches don't rule out."""
+        sketches = np.column_stack([along, self.rest(along)])
+        bound = self._apart - 2 * (sketches[self._tried] @ sketches.T)
+        error = step * (width / 3) ** 0.5 * 2 * np.sqrt(self.square[self._tried, np.newaxis])
+        return float((bound - error <= self._nearest).mean()) - 1 / len(self.centered)
 
 
-def _directions(centered: Vectors, count: int) -> npt.NDArray[np.float64]:
-    """Orthonormal (dim, count), those of most spread first: subspace iteration."""
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Sketches of a width, tried on a sample."""
+
+    count: int
+    rests: int
+    step: float
+    cost: float
+
+    @staticmethod
+    def of(sample: _Sample, along: Floats, width: int) -> _Trial:
+        """Along the first of the directions that this is along."""
+        energy = np.square(along[:, : width - 1]).sum(axis=0, dtype=np.float64)
+        rests = _rests(float(energy.sum()), float(sample.square.sum(dtype=np.float64)), width)
+        turned = along[:, : width - rests] @ _turn(width - rests)
+        rest = sample.rest(turned) / np.float32(rests**0.5)
+        largest = np.maximum(np.abs(turned).max(axis=1), rest)
+        step = float(np.float32(max(np.quantile(largest, _WITHIN) / 127, _SMALLEST)))
+        return _Trial(width - rests, rests, step, sample.cost(turned, width, step))
+
+    def axes(self, center: Floats, directions: Floats) -> Axes:
+        """As they were tried."""
+        basis = np.ascontiguousarray(directions[:, : self.count] @ _turn(self.count))
+        wide = basis.astype(np.float64)
+        skew = float(np.linalg.norm(wide.T @ wide - np.eye(self.count))) * 1.01 + 1e-12
+        norm = float(np.linalg.norm(center.astype(np.float64)))
+        return Axes(center, norm, basis, self.rests, skew, self.step, np.ascontiguousarray(wide.T))
+
+
+def _some(vectors: Vectors, count: int) -> Floats:
+    """A copy of about so many, spread over all."""
+    return vectors[:: max(1, len(vectors) // count)].astype(np.float32)
+
+
+def _directions(centered: Floats, count: int) -> Floats:
+    """Those of most spread, (dim, count), orthonormal but for rounding: subspace iteration."""
     rng = np.random.default_rng(0)
     basis = rng.standard_normal((centered.shape[1], count), dtype=np.float32)
     for _ in range(_ROUNDS):
         basis, _ = np.linalg.qr(centered.T @ (centered @ basis))
     within = (centered @ basis).astype(np.float64)
     _, turn = np.linalg.eigh(within.T @ within)
-    exact, _ = np.linalg.qr(basis.astype(np.float64) @ turn[:, ::-1])
-    return exact
+    return basis @ turn[:, ::-1].astype(np.float32)
 
 
-def _axes(
-    center: Floats, directions: npt.NDArray[np.float64], width: int, centered: Vectors
-) -> Axes:
-    square = squares(centered)
-    total = float(square.sum(dtype=np.float64))
-    energy = np.square(centered @ directions.astype(np.float32)).sum(axis=0, dtype=np.float64)
-    rests = _rests(energy, total, width)
-    turn, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((width - rests,) * 2))
-    basis = np.ascontiguousarray(directions[:, : width - rests] @ turn, np.float32)
-    wide = basis.astype(np.float64)
-    skew = float(np.linalg.norm(wide.T @ wide - np.eye(basis.shape[1]))) * 1.01 + 1e-12
-    along = centered @ basis
-    rest = np.sqrt(np.maximum(square - squares(along), 0) / rests)
-    largest = np.maximum(np.abs(along).max(axis=1), rest)
-    step = float(np.float32(max(np.quantile(largest, _WITHIN) / 127, _SMALLEST)))
-    norm = float(np.linalg.norm(center.astype(np.float64)))
-    return Axes(center, norm, basis, rests, skew, step, np.ascontiguousarray(wide.T))
+@functools.cache
+def _turn(count: int) -> Floats:
+    """A rotation, float32 (count, count), that spreads evenly what is along some axes."""
+    turn, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((count, count)))
+    return turn.astype(np.float32)
 
 
-def _rests(energy: npt.NDArray[np.float64], total: float, width: int) -> int:
+def _rests(head: float, total: float, width: int) -> int:
     """Numbers to keep the rest in, so that each is about as large as those along the axes."""
-    head = float(energy[: width - 1].sum())
     if not head > 0:
         return 1
     alike = (total - head) / head * (width - 1) / _REACH
