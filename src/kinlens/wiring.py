@@ -223,7 +223,7 @@ def _live_store(settings: Settings) -> LatestStore:
         return MemoryStore(bounds)
     from kinlens.live.redis import RedisStore  # noqa: PLC0415 - an extra
 
-    return RedisStore(settings.live_store, bounds)
+    return RedisStore(settings.live_store, bounds, group=settings.live_group)
 
 
 def _check_devices(settings: Settings) -> None:

@@ -47,7 +47,7 @@ class Two:
         self._writer = writer
         self.put, self.set_status = writer.put, writer.set_status
         self.latest, self.history, self.devices = reader.latest, reader.history, reader.devices
-        self.watch = reader.watch
+        self.watch, self.newest = reader.watch, reader.newest
         self.reader = reader
 
     @property
@@ -132,6 +132,16 @@ def test_devices_are_kept_apart(connect: Opener) -> None:
     put_all(store, [view("a", 1), view("b", 2), view("a", 3)])
     wait_for(lambda: sequences(store, "a") == [3, 1])
     assert sequences(store, "b") == [2]
+
+
+def test_the_newest_of_all(connect: Opener) -> None:
+    store = connect()
+    assert store.newest() is None
+    store.set_status(DeviceStatus("c", "online", 1.0))
+    put_all(store, [view("a", 9), view("b", 2)])
+    newest = store.newest()
+    assert newest is not None
+    assert (newest.device, newest.sequence) == ("b", 2)
 
 
 def test_the_same_hits_take_the_place_of_the_newest(connect: Opener) -> None:

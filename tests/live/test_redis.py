@@ -119,7 +119,7 @@ def test_what_others_write_there_is_ignored(
     one, two = stores
     client = redis.Redis(port=server.port)
     for junk in (b"", b"junk", b"x view {}", b"x view [1", b"x status {}", b"\xff view \xff"):
-        client.publish("{kinlens}:live:events", junk)
+        client.publish("{kinlens}:live:kinlens:events:0", junk)
     client.close()
     one.put(view(sequence=1))
     wait_for(lambda: two.latest("door") == view_like(one))
@@ -127,19 +127,72 @@ def test_what_others_write_there_is_ignored(
 
 
 def test_a_redis_that_is_full_of_something_else(
-    server: Server, stores: tuple[RedisStore, RedisStore]
+    server: Server, stores: tuple[RedisStore, RedisStore], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A key of another kind where views would be: told in the log, and no end."""
+    """What isn't ours under our names: told in the log, and harms no one else's views."""
     import redis
 
-    one, _ = stores
     client = redis.Redis(port=server.port)
-    client.set("{kinlens}:live:views:door", "mine")
+    prefix = "{kinlens}:live:kinlens"
+    client.set(f"{prefix}:views:door", "mine")
+    client.rpush(f"{prefix}:views:till", b"", b"\xff\xff\xff\xff{}", b"\x02\0\0\0{}")
+    client.hset(f"{prefix}:status", mapping={"a": "mine", "b": "[]", "c": '{"device": 3}'})
+    client.zadd(f"{prefix}:devices", {"door": time.time() * 1000, b"\xff": 2e12, "till": 2e12})
+    one = RedisStore(url_of(server))
+    wait_for(lambda: one.connected, "a store that catches up")
     one.put(view(sequence=1))
     wait_for(lambda: not one.connected)
-    client.delete("{kinlens}:live:views:door")
+    assert (one.latest("door") or view()).sequence == 1, "this process shows what it knows"
+    assert one.history("till", 5) == []
+    assert one.devices() == []
+    two = stores[0]
+    one.put(view("window", sequence=2))
+    one.put(view("door", sequence=3))
+    wait_for(lambda: two.latest("window") == one.latest("window") is not None)
+    client.delete(f"{prefix}:views:door")
+    one.put(view("door", sequence=4))
+    wait_for(lambda: one.connected and (two.latest("door") or view()).sequence == 4)
+    one.close()
     client.close()
-    wait_for(lambda: one.connected)
+    assert "WRONGTYPE" in caplog.text
+    assert "can't be read" in caplog.text
+
+
+def test_databases_and_groups_are_kept_apart(server: Server) -> None:
+    places = [(0, "kinlens"), (1, "kinlens"), (0, "other")]
+    opened = [
+        RedisStore(f"redis://127.0.0.1:{server.port}/{number}", group=group)
+        for number, group in places
+    ]
+    seen: list[list[Event]] = [[], [], []]
+    for store, events in zip(opened, seen, strict=True):
+        store.watch(events.append)
+        wait_for(lambda store=store: store.connected, "Redis")
+    for number, store in enumerate(opened):
+        store.put(view(f"of {number}"))
+    for number, store in enumerate(opened):
+        wait_for(lambda store=store, number=number: store.latest(f"of {number}"))
+    time.sleep(0.5)
+    assert [[event.device for event in events] for events in seen] == [["of 0"], ["of 1"], ["of 2"]]
+    assert [store.latest("of 0") is not None for store in opened] == [True, False, False]
+    for store in opened:
+        store.close()
+
+
+def test_a_clock_that_is_set_back_stops_no_device_without_sessions(
+    server: Server, stores: tuple[RedisStore, RedisStore]
+) -> None:
+    import redis
+
+    one, two = stores
+    one.put(view(sequence=500, session=0))
+    wait_for(lambda: two.latest("door"))
+    client = redis.Redis(port=server.port)
+    client.hset("{kinlens}:live:kinlens:head:door", "at", int((time.time() + 3600) * 1000))
+    client.close()
+    time.sleep(2.1)
+    one.put(view(sequence=3, session=0))
+    wait_for(lambda: (two.latest("door") or view()).sequence == 3)
 
 
 def test_urls() -> None:

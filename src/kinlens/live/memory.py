@@ -65,6 +65,13 @@ class MemoryStore:
         found = self.history(device, 1)
         return found[0] if found else None
 
+    def newest(self) -> View | None:
+        """See `LatestStore.newest`."""
+        with self._lock:
+            self._expire()
+            seen = [kept for kept in self._kept.values() if kept.views]
+            return max(seen, key=lambda kept: kept.seen_at).views[0] if seen else None
+
     def history(self, device: str, limit: int) -> list[View]:
         """See `LatestStore.history`."""
         with self._lock:

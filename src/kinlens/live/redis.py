@@ -6,12 +6,12 @@ device the newest first, as long as it takes. While Redis is away, this process 
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import secrets
 import struct
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,8 +26,8 @@ log = logging.getLogger("kinlens.live")
 
 T = TypeVar("T")
 
-PREFIX = "{kinlens}:live"
-"""Of all keys; the braces keep them together in a cluster."""
+PREFIX = "{kinlens}:live:"
+"""Of all keys, before the group; the braces keep them together in a cluster."""
 
 TIMEOUT = 2.0
 GOODBYE = 3.0
@@ -35,6 +35,8 @@ LISTEN = 0.2
 FIRST_WAIT = 0.1
 LONGEST_WAIT = 2.0
 BATCH = 32
+COMPLAIN = 10.0
+"""Seconds between two lines in the log about what can't be read."""
 
 _COMMON = """
 local time = redis.call('TIME')
@@ -58,7 +60,7 @@ local function heard()
   end
   redis.call('PEXPIRE', devices, expiry)
   redis.call('PEXPIRE', KEYS[2], expiry)
-  redis.call('PUBLISH', prefix .. ':events', event)
+  redis.call('PUBLISH', ARGV[6], event)
 end
 """
 
@@ -66,17 +68,20 @@ _PUT = (
     _COMMON
     + """
 local views, head = KEYS[3], KEYS[4]
-local packed, session, sequence, key = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local packed, session, sequence, key = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 local last = redis.call('HMGET', head, 'session', 'sequence', 'key', 'at')
 local same = last[1] == session
-if same and last[2] >= sequence and (session ~= '0' or now - last[4] < tonumber(ARGV[11])) then
-  return 0
+if same and last[2] >= sequence then
+  -- Its clock may have been set back since.
+  if session ~= '0' or math.abs(now - last[4]) < tonumber(ARGV[12]) then
+    return 0
+  end
 end
 if same and last[3] == key and redis.call('EXISTS', views) == 1 then
   redis.call('LSET', views, 0, packed)
 else
   redis.call('LPUSH', views, packed)
-  redis.call('LTRIM', views, 0, ARGV[10] - 1)
+  redis.call('LTRIM', views, 0, ARGV[11] - 1)
 end
 redis.call('HSET', head, 'session', session, 'sequence', sequence, 'key', key, 'at', now)
 redis.call('PEXPIRE', views, expiry)
@@ -86,7 +91,7 @@ return 1
 """
 )
 
-_SET_STATUS = _COMMON + "redis.call('HSET', KEYS[2], device, ARGV[6]) heard()"
+_SET_STATUS = _COMMON + "redis.call('HSET', KEYS[2], device, ARGV[7]) heard()"
 
 
 class RedisStore:
@@ -96,6 +101,7 @@ class RedisStore:
     ----------
     url : "redis://user:password@host:6379/0", or with TLS "rediss://..."
     bounds : the same for all processes that share a Redis
+    group : those of other groups are left alone
 
     Raises
     ------
@@ -103,15 +109,21 @@ class RedisStore:
     ConfigError : a URL that isn't one of Redis
     """
 
-    def __init__(self, url: str, bounds: Bounds | None = None) -> None:
+    def __init__(self, url: str, bounds: Bounds | None = None, *, group: str = "kinlens") -> None:
         self._bounds = bounds or Bounds()
-        self._redis, self._error = _open(url)
+        self._redis, self._error, self._refusal = _open(url)
+        self._prefix = PREFIX + group
+        # Redis keeps the keys of its databases apart, but not what is published in them.
+        database = self._redis.get_connection_kwargs().get("db", 0)
+        self._channel = f"{self._prefix}:events:{database}"
         self._place = redacted(url)
         self._own = MemoryStore(self._bounds)
+        self._complained_at = -COMPLAIN
         self._origin = secrets.token_hex(8)
         self._slots: Slots[tuple[str, str], Event] = Slots(2 * self._bounds.devices)
         self._closing = threading.Event()
         self._up = False
+        self._refused = False
         self._said = False
         self._threads = [
             threading.Thread(target=target, name=f"kinlens-redis-{name}", daemon=True)
@@ -123,7 +135,7 @@ class RedisStore:
     @property
     def connected(self) -> bool:
         """See `LatestStore.connected`."""
-        return self._up
+        return self._up and not self._refused
 
     def put(self, view: View) -> None:
         """See `LatestStore.put`."""
@@ -140,15 +152,19 @@ class RedisStore:
         found = self.history(device, 1)
         return found[0] if found else None
 
+    def newest(self) -> View | None:
+        """See `LatestStore.newest`."""
+        return self._own.newest()  # which hears of the others' views too
+
     def history(self, device: str, limit: int) -> list[View]:
         """See `LatestStore.history`."""
         own = self._own.history(device, limit)
         if limit <= 0:
             return []
         packed: list[bytes] = self._ask(
-            lambda: self._redis.lrange(_key("views", device), 0, limit - 1), []
+            lambda: self._redis.lrange(self._key("views", device), 0, limit - 1), []
         )
-        kept = [_unpack(value) for value in packed]
+        kept = [view for value in packed if (view := self._read(_unpack, value)) is not None]
         if not kept:
             return own
         if not own or not _newer(own[0], kept[0]):
@@ -158,11 +174,11 @@ class RedisStore:
     def devices(self) -> list[DeviceStatus]:
         """See `LatestStore.devices`."""
         found = {status.device: status for status in self._own.devices()}
-        kept: list[bytes] = self._ask(lambda: self._redis.hvals(_key("status")), [])
+        kept: list[bytes] = self._ask(lambda: self._redis.hvals(self._key("status")), [])
         for data in kept:
-            status = DeviceStatus.from_json(data)
-            known = found.get(status.device)
-            if known is None or known.at <= status.at:
+            status = self._read(DeviceStatus.from_json, data)
+            known = found.get(status.device) if status else None
+            if status and (known is None or known.at <= status.at):
                 found[status.device] = status
         return [found[device] for device in sorted(found)]
 
@@ -184,9 +200,11 @@ class RedisStore:
             return otherwise  # without waiting; the threads find out when it is back
         try:
             return question()
+        except self._refusal as error:
+            self._say(error)
         except self._error as error:
             self._lost(error)
-            return otherwise
+        return otherwise
 
     def _write(self) -> None:
         wait = FIRST_WAIT
@@ -211,15 +229,20 @@ class RedisStore:
                     self._queue_view(pipeline, event)
                 else:
                     self._queue_status(pipeline, event)
-            pipeline.execute()
+            results = pipeline.execute(raise_on_error=False)
+        refusals = [result for result in results if isinstance(result, Exception)]
+        self._refused = bool(refusals)
+        if refusals:
+            # A newer one follows; trying this one again would keep all others waiting.
+            self._say(refusals[0])
 
     def _queue_view(self, pipeline: Any, view: View) -> None:
         body = view.to_json()
         pipeline.eval(
             _PUT,
             4,
-            *(_key("devices"), _key("status"), _key("views", view.device)),
-            _key("head", view.device),
+            *(self._key("devices"), self._key("status"), self._key("views", view.device)),
+            self._key("head", view.device),
             *self._arguments(view.device, "view", body),
             struct.pack("<I", len(body)) + body + (view.picture or b""),
             view.session,
@@ -232,18 +255,20 @@ class RedisStore:
     def _queue_status(self, pipeline: Any, status: DeviceStatus) -> None:
         body = status.to_json()
         arguments = self._arguments(status.device, "status", body)
-        pipeline.eval(_SET_STATUS, 2, _key("devices"), _key("status"), *arguments, body)
+        keys = self._key("devices"), self._key("status")
+        pipeline.eval(_SET_STATUS, 2, *keys, *arguments, body)
 
     def _arguments(self, device: str, kind: str, body: bytes) -> tuple[Any, ...]:
         event = f"{self._origin} {kind} ".encode() + body
-        return PREFIX, device, event, self._bounds.devices, int(self._bounds.expiry * 1000)
+        expiry = int(self._bounds.expiry * 1000)
+        return self._prefix, device, event, self._bounds.devices, expiry, self._channel
 
     def _listen(self) -> None:
         wait = FIRST_WAIT
         while not self._closing.wait(wait * random.uniform(0.5, 1)):  # noqa: S311
             try:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    channel.subscribe(_key("events"))
+                    channel.subscribe(self._channel)
                     channel.get_message(timeout=TIMEOUT)
                     self._catch_up()
                     self._found()
@@ -259,18 +284,22 @@ class RedisStore:
     def _catch_up(self) -> None:
         """Take what others wrote while nobody listened."""
         known = {own.device: own.at for own in self._own.devices()}
-        for data in self._redis.hvals(_key("status")):
-            status = DeviceStatus.from_json(data)
-            if status.at > known.get(status.device, 0.0):
-                self._own.set_status(status)
-        devices = [name.decode() for name in self._redis.zrange(_key("devices"), 0, -1)]
         with self._redis.pipeline(transaction=False) as pipeline:
-            for device in devices:
-                pipeline.lindex(_key("views", device), 0)
-            newest = [_unpack(packed) for packed in pipeline.execute() if packed]
-        for view in newest:
-            own = self._own.latest(view.device)
-            if own is None or view.received_at > own.received_at:
+            pipeline.hvals(self._key("status"))
+            pipeline.zrange(self._key("devices"), 0, -1)
+            statuses, devices = (_listed(found) for found in pipeline.execute(False))
+        for data in statuses:
+            status = self._read(DeviceStatus.from_json, data)
+            if status and status.at > known.get(status.device, 0.0):
+                self._own.set_status(status)
+        with self._redis.pipeline(transaction=False) as pipeline:
+            for name in devices:
+                pipeline.lindex(self._key("views", name.decode(errors="replace")), 0)
+            newest = pipeline.execute(raise_on_error=False)
+        for packed in newest:
+            view = self._read(_unpack, packed) if isinstance(packed, bytes) else None
+            own = self._own.latest(view.device) if view else None
+            if view and (own is None or view.received_at > own.received_at):
                 self._own.put(view)
 
     def _hear(self, data: bytes) -> None:
@@ -278,26 +307,41 @@ class RedisStore:
         kind, _, body = rest.partition(b" ")
         if origin == self._origin.encode():
             return
+        if kind == b"view" and (view := self._read(View.from_json, body)) is not None:
+            self._own.put(view)
+        if kind != b"view" and (status := self._read(DeviceStatus.from_json, body)) is not None:
+            self._own.set_status(status)
+
+    def _read(self, read: Callable[[bytes], T], data: bytes) -> T | None:
+        """What was read, or None for someone else's, or another version's."""
         try:
-            if kind == b"view":
-                self._own.put(View.from_json(body))
-            else:
-                self._own.set_status(DeviceStatus.from_json(body))
-        except InvalidInput as error:  # someone else's message, or another version's
-            log.warning("A message of Redis can't be read: %s", error)
+            return read(data)
+        except InvalidInput as error:
+            if time.monotonic() - self._complained_at >= COMPLAIN:
+                self._complained_at = time.monotonic()
+                log.warning("Something in Redis at %s can't be read: %s", self._place, error)
+            return None
+
+    def _key(self, kind: str, device: str | None = None) -> str:
+        name = f"{self._prefix}:{kind}"
+        return name if device is None else f"{name}:{device}"
 
     def _found(self) -> None:
         self._up = True
-        self._said = False
+        self._said = self._said and self._refused
 
     def _lost(self, error: Exception) -> None:
         self._up = False
+        self._say(error)
+
+    def _say(self, error: Exception) -> None:
         if not self._said and not self._closing.is_set():
             self._said = True
             log.warning("Redis at %s can't be used: %s. Trying again.", self._place, error)
 
 
-def _open(url: str) -> tuple[Any, type[Exception]]:
+def _open(url: str) -> tuple[Any, type[Exception], type[Exception]]:
+    """A client, what it raises, and what of that tells that Redis is there but refuses."""
     try:
         import redis  # noqa: PLC0415 - an extra
         from redis.backoff import NoBackoff  # noqa: PLC0415
@@ -318,11 +362,7 @@ def _open(url: str) -> tuple[Any, type[Exception]]:
         raise ConfigError(
             f"A store is redis://host:port/number; got {redacted(url)!r:.200}."
         ) from error
-    return client, redis.RedisError
-
-
-def _key(kind: str, device: str | None = None) -> str:
-    return f"{PREFIX}:{kind}" if device is None else f"{PREFIX}:{kind}:{device}"
+    return client, redis.RedisError, redis.ResponseError
 
 
 def _slot(event: Event) -> tuple[str, str]:
@@ -330,8 +370,12 @@ def _slot(event: Event) -> tuple[str, str]:
 
 
 def _unpack(packed: bytes) -> View:
-    (size,) = struct.unpack_from("<I", packed)
-    return View.from_dict(json.loads(packed[4 : 4 + size]), packed[4 + size :] or None)
+    size = int.from_bytes(packed[:4], "little")
+    return View.from_json(packed[4 : 4 + size], packed[4 + size :] or None)
+
+
+def _listed(found: object) -> list[bytes]:
+    return found if isinstance(found, list) else []
 
 
 def _newer(view: View, than: View) -> bool:

@@ -49,6 +49,9 @@ class LatestStore(Protocol):
     def latest(self, device: str) -> View | None:
         """The newest view of a device."""
 
+    def newest(self) -> View | None:
+        """The view of any device that came last; it may be without its picture."""
+
     def history(self, device: str, limit: int) -> list[View]:
         """The last views of a device, newest first, at most `limit`."""
 

@@ -19,10 +19,11 @@ MAX_MESSAGE = 500
 
 def check_device(device: str) -> None:
     """Raise `InvalidInput` unless it is the id of a device."""
-    if not isinstance(device, str) or not _DEVICE.fullmatch(device):
+    good = isinstance(device, str) and _DEVICE.fullmatch(device)
+    if not good or device in (".", ".."):  # no address could have these in its path
         raise InvalidInput(
-            "A device's id has 1 to 64 letters, digits, dots, dashes and underscores; "
-            f"got {device!r:.80}."
+            "A device's id has 1 to 64 letters, digits, dots, dashes and underscores, and isn't . "
+            f"or ..; got {device!r:.80}."
         )
 
 
@@ -111,6 +112,9 @@ class View:
     def from_dict(cls, values: Mapping[str, Any], picture: bytes | None = None) -> View:
         """The inverse of `to_dict`; `InvalidInput` if it isn't one's output."""
         try:
+            _check_kinds(values, _VIEW)
+            for hit in values["hits"]:
+                _check_kinds(hit, _HIT)
             hits = tuple(Hit(**hit) for hit in values["hits"])
             return cls(**{**values, "hits": hits}, picture=picture)
         except (TypeError, KeyError) as error:
@@ -153,10 +157,32 @@ class DeviceStatus:
     @classmethod
     def from_json(cls, data: bytes | str) -> DeviceStatus:
         """The inverse of `to_json`; `InvalidInput` if it isn't one's output."""
+        values = _object(data)
         try:
-            return cls(**_object(data))
-        except TypeError as error:
+            _check_kinds(values, _STATUS)
+            return cls(**values)
+        except (TypeError, KeyError) as error:
             raise InvalidInput(f"This isn't a status as Kinlens writes it: {error}.") from error
+
+
+_NUMBER = (int, float)
+_VIEW: dict[str, Any] = {
+    "device": str,
+    "sequence": int,
+    "taken_at": _NUMBER,
+    "received_at": _NUMBER,
+    "matched_at": _NUMBER,
+    "hits": list,
+}
+_HIT: dict[str, Any] = {"id": str, "score": _NUMBER, "distance": _NUMBER, "metadata": dict}
+_STATUS: dict[str, Any] = {"device": str, "state": str, "at": _NUMBER}
+
+
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
+    """Raise `TypeError` or `KeyError` unless the values are of these kinds."""
+    for name, kind in kinds.items():
+        if not isinstance(values[name], kind):
+            raise TypeError(f"{name} is {values[name]!r:.80}")
 
 
 def _plain(hit: Hit) -> dict[str, Any]:
