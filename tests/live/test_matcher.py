@@ -211,6 +211,16 @@ def test_without_sessions_a_pause_is_a_new_start(
     assert matcher.offer(see(1, 4))
 
 
+def test_a_frame_sent_by_hand_ends_no_session(make: Callable[..., Any], see: See) -> None:
+    matcher, _ = make()
+    assert matcher.offer(see(1, 500, session=7))
+    assert matcher.offer(see(2, 10**15))
+    assert matcher.offer(see(1, 501, session=7)), "the device goes on"
+    assert not matcher.offer(see(1, 501, session=7))
+    assert not matcher.offer(see(2, 10**15))
+    assert matcher.offer(see(2, 10**15 + 1))
+
+
 def test_clocks_that_disagree_dont_matter(make: Callable[..., Any], see: See) -> None:
     """A device of 1970 and one of the next century, and one whose clock runs back."""
     matcher, store = make()

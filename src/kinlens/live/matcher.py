@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -34,11 +35,17 @@ PAST_SESSIONS = 8
 
 @dataclass(slots=True)
 class _Device:
-    """What is known of a device: how far its sequence got, and what was matched last."""
+    """What is known of a device: how far its sequences got, and what was matched last.
 
-    session: int
-    sequence: int
-    heard_at: float
+    session, sequence : of the last sighting that was of a session
+    unnumbered, heard_at : sequence of the last that was of none, and when it came
+    past : sessions that are over
+    """
+
+    session: int = 0
+    sequence: int = -1
+    unnumbered: int = -1
+    heard_at: float = -math.inf
     past: deque[int] = field(default_factory=lambda: deque(maxlen=PAST_SESSIONS))
     vector: Vectors | None = None
     view: View | None = None
@@ -46,15 +53,18 @@ class _Device:
 
     def follows(self, sighting: Sighting, now: float) -> bool:
         """Whether a sighting is newer than all before; notes it if so."""
-        if sighting.session != self.session:
-            if sighting.session in self.past:
+        session, sequence = sighting.session, sighting.sequence
+        if session == 0:
+            # Beside the others: a frame that someone sends by hand must not end a device's session.
+            if sequence <= self.unnumbered and now - self.heard_at < RESTART:
                 return False
-            self.past.append(self.session)
-        elif sighting.sequence <= self.sequence and (
-            sighting.session != 0 or now - self.heard_at < RESTART
-        ):
+            self.unnumbered, self.heard_at = sequence, now
+            return True
+        if session in self.past or (session == self.session and sequence <= self.sequence):
             return False
-        self.session, self.sequence, self.heard_at = sighting.session, sighting.sequence, now
+        if session != self.session:
+            self.past.append(self.session)
+        self.session, self.sequence = session, sequence
         return True
 
 
@@ -125,10 +135,9 @@ class Matcher:
         now = time.monotonic()
         device = self._devices.get(sighting.device)
         if device is None:
-            self._devices[sighting.device] = _Device(sighting.session, sighting.sequence, now)
+            device = self._devices[sighting.device] = _Device()
             if len(self._devices) > self._bound:
                 self._devices.popitem(last=False)
-            return True
         self._devices.move_to_end(sighting.device)
         return device.follows(sighting, now)
 

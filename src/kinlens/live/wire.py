@@ -150,6 +150,11 @@ def unpack(
         )
     if secrets is not None:
         _check_signature(device, body, payload[len(body) :], secrets)
+        if session == 0:
+            raise PermissionDenied(
+                f"{device} signs, but draws no session, so what it sent before could be sent again "
+                "by others. Draw a random one when the device starts."
+            )
     return Sighting(
         device=device,
         sequence=sequence,
