@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from http_door import item_id
 from kinlens import wiring
@@ -106,11 +108,53 @@ def test_what_a_device_publishes_is_matched(live: LiveService, device: Bus, see:
 
 
 def test_a_picture_too_large_to_keep_is_left_out(live: LiveService, device: Bus, see: See) -> None:
-    publish(device, see(4, 1, picture=b"\xff\xd8\xff" + bytes(70_000)))
+    publish(device, see(4, 1, picture=see(4).picture + bytes(70_000)))
     expect(live, matched=1)
     view = live.latest("door")
     assert view is not None
     assert not view.pictured
+
+
+@pytest.mark.parametrize("side", [100, 2048, 2049, 16_000])
+def test_a_picture_that_would_fill_a_browser_is_left_out(
+    live: LiveService, device: Bus, see: See, side: int
+) -> None:
+    small = io.BytesIO()
+    Image.new("L", (8, 8)).save(small, "JPEG")
+    picture = small.getvalue()
+    frame = picture.index(b"\xff\xc0")  # its height and width come after eleven bits of 0
+    huge = picture[: frame + 5] + side.to_bytes(2) * 2 + picture[frame + 9 :]
+    publish(device, see(4, 1, picture=huge))
+    expect(live, matched=1)
+    view = live.latest("door")
+    assert view is not None
+    assert view.pictured == (side <= 2048)
+
+
+def test_a_picture_that_is_none_is_left_out(live: LiveService, device: Bus, see: See) -> None:
+    publish(device, see(4, 1, picture=b"\xff\xd8\xff<svg onload=alert(1)>"))
+    expect(live, matched=1)
+    view = live.latest("door")
+    assert view is not None
+    assert not view.pictured
+
+
+def test_frames_over_the_limit_cost_no_work(
+    opened: Callable[..., LiveService], pictures: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live, decoded = opened(live_rate=1.0, live_max_devices=3), []
+    load = live.search.parts.loader.load
+
+    def counted(data: bytes, **given: Any) -> Any:
+        decoded.append(data)
+        return load(data, **given)
+
+    monkeypatch.setattr(live.search.parts.loader, "load", counted)
+    for number in range(30):
+        live.see("phone", pictures[number % 2])
+        live.see(f"invented-{number}", pictures[0])
+    assert live.counters.snapshot()["limited"] >= 40
+    assert len(decoded) == 60 - live.counters.snapshot()["limited"]
 
 
 def test_the_pages_watch(live: LiveService, device: Bus, see: See) -> None:
@@ -227,7 +271,7 @@ def test_where_devices_have_keys_only_theirs_open(
     expect(live, refused=5, matched=0)
     assert live.devices() == []
     assert "key" in live.last_refusal
-    publish(device, see(4, 2), key)
+    publish(device, see(4, 2, session=1), key)
     tell(device, DeviceStatus("door", "online", 0.0, 3.0), key)
     expect(live, refused=5, matched=1)
     wait_for(lambda: (status_of(live, "door") or DeviceStatus).frames_per_second == 3.0)
@@ -244,6 +288,14 @@ def test_a_replay_is_no_news(
     expect(live, duplicate=2)
 
 
+def test_what_has_no_session_could_be_replayed(
+    live: LiveService, device: Bus, see: See, key: str
+) -> None:
+    publish(device, see(4, 1), key)
+    expect(live, refused=1, matched=0)
+    assert "session" in live.last_refusal
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"junk", b"KNLS", b"\x00" * 200, b"KNLS\x01" + b"\xff" * 99]
 )
@@ -251,7 +303,7 @@ def test_malformed_payloads_cost_a_count(
     live: LiveService, device: Bus, see: See, payload: bytes
 ) -> None:
     device.publish(wire.sightings_topic("door"), payload)
-    device.publish(wire.deeplens_topic("door"), payload)
+    device.publish(wire.deeplens_topic("door"), b"{" + payload)
     device.publish("kinlens/no good id/sightings", payload)
     expect(live, malformed=3)
     publish(device, see(4, 1))

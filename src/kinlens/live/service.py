@@ -13,8 +13,9 @@ import numpy as np
 
 from kinlens.adding import encode_each
 from kinlens.batching import Batcher
-from kinlens.errors import InvalidInput, KinlensError, PermissionDenied
+from kinlens.errors import InvalidInput, KinlensError, PermissionDenied, PictureError
 from kinlens.images import encode_thumbnail
+from kinlens.images.jpeg import read_header
 from kinlens.live import wire
 from kinlens.live.admission import Admission
 from kinlens.live.matcher import Matcher
@@ -36,6 +37,9 @@ MAX_PICTURE = 65_536
 """Bytes of a picture to show; of a larger frame a smaller picture is made."""
 
 PICTURE_SIDE = 320
+MAX_SIDE = 2048
+"""Pixels: few bytes may be a picture that fills the memory of the browser that shows it."""
+
 ENCODE_BATCH = 16
 MAX_HISTORY = 1000
 COMPLAIN = 10.0
@@ -149,16 +153,22 @@ class LiveService:
 
         Returns at once. Why it was refused stands in the device's status.
         """
+        return self._admit(sighting.device) and self._take(sighting)
+
+    def _admit(self, device: str) -> bool:
         self.counters.add("received")
-        if not self._admission.admit(sighting.device):
+        admitted = self._admission.admit(device)
+        if not admitted:
             self.counters.add("limited")
-            return False
+        return admitted
+
+    def _take(self, sighting: Sighting) -> bool:
         if (fault := self._fault(sighting)) is not None:
             self.counters.add("refused")
             self._pulse.fault(sighting.device, fault, sighting.fingerprint)
             return False
         self._pulse.beat(sighting.device, sighting.fingerprint)
-        if len(sighting.picture or b"") > MAX_PICTURE:
+        if sighting.picture is not None and not _showable(sighting.picture):
             sighting = replace(sighting, picture=None)
         return self.matcher.offer(sighting)
 
@@ -191,6 +201,8 @@ class LiveService:
         Overloaded : too many frames wait already
         """
         check_device(device)
+        if not self._admit(device):
+            return False
         received_at = time.time()
         with self._lock:
             ticket = self._frames.pop(device, 0) + 1
@@ -200,12 +212,11 @@ class LiveService:
         recipe = self.search.parts.encoder.recipe
         decoded = self.search.parts.loader.load(picture, min_side=recipe.min_side)
         if self._frames.get(device) != ticket:
-            self.counters.add("received")
             self.counters.add("dropped")
             return False
         vector = self._encoding.submit(recipe.square(decoded.pixels))
-        small = picture.startswith(b"\xff\xd8\xff") and len(picture) <= MAX_PICTURE
-        return self.offer(
+        small = picture.startswith(b"\xff\xd8\xff") and _showable(picture)
+        return self._take(
             Sighting(
                 device=device,
                 sequence=int(received_at * 1e6) if sequence is None else sequence,
@@ -227,8 +238,7 @@ class LiveService:
 
     def newest(self) -> View | None:
         """The newest view of all devices: what the sample's ``POST /matches`` asks for."""
-        views = [view for status in self.devices() if (view := self.latest(status.device))]
-        return max(views, key=lambda view: view.received_at, default=None)
+        return self.store.newest()
 
     def picture(self, device: str, sequence: int | None = None) -> bytes | None:
         """The picture of a view, or of the next that has one.
@@ -289,11 +299,8 @@ class LiveService:
         status = self._read(message, read)
         if status is None:
             return
-        self.counters.add("received")
-        if self._admission.admit(status.device):
+        if self._admit(status.device):
             self._pulse.told(status)
-        else:
-            self.counters.add("limited")
 
     def _read(self, message: Message, read: Callable[[str, Sequence[str] | None], T]) -> T | None:
         try:
@@ -340,6 +347,17 @@ class LiveService:
 
     def _encode(self, batch: Sequence[Pixels]) -> Sequence[Vectors | Exception]:
         return encode_each(self.search.parts.encoder, batch)
+
+
+def _showable(picture: bytes) -> bool:
+    """Whether a JPEG is small enough to be shown, and kept, as it came."""
+    if len(picture) > MAX_PICTURE:
+        return False
+    try:
+        header = read_header(picture)
+    except PictureError:
+        return False
+    return 0 < max(header.width, header.height) <= MAX_SIDE
 
 
 def _or_silent(status: DeviceStatus, now: float) -> DeviceStatus:
