@@ -36,6 +36,7 @@ log = logging.getLogger("kinlens.http")
 READERS = 64
 WRITERS = 8
 FETCHERS = 32
+CAMERAS = 16
 BODIES_AT_ONCE = 8
 DESCRIPTION = """Find the look-alikes of a picture in a catalog of pictures.
 
@@ -86,10 +87,12 @@ def _context(
     readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
     writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
     fetchers = Workers("fetch", FETCHERS, max(1, settings.max_in_flight // 4))
+    cameras = Workers("camera", CAMERAS, max(1, settings.max_in_flight // 4))
+    pools = (readers, writers, fetchers, cameras)
     metrics = Metrics(
         items=lambda: service.stats().items,
         matrix_bytes=lambda: service.stats().matrix_bytes,
-        in_flight=lambda: readers.in_flight + writers.in_flight + fetchers.in_flight,
+        in_flight=lambda: sum(pool.in_flight for pool in pools),
         live=live_view.counters.snapshot if live_view else dict,
     )
     return Context(
@@ -105,6 +108,7 @@ def _context(
         readers=readers,
         writers=writers,
         fetchers=fetchers,
+        cameras=cameras,
     )
 
 
@@ -140,7 +144,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming = asyncio.create_task(_warm(app, context))
     yield
     await warming
-    for workers in (context.readers, context.writers, context.fetchers):
+    for workers in (context.readers, context.writers, context.fetchers, context.cameras):
         await asyncio.to_thread(workers.close)
 
 

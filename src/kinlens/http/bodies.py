@@ -53,6 +53,21 @@ def content_type(request: Request, allowed: Sequence[str]) -> str:
     return given
 
 
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """A body of at most so many bytes; of a longer one no more is kept, though all is read."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+        else:
+            parts.clear()
+    if size > limit:
+        raise BodyTooLarge(f"This takes at most {limit:,} bytes; the body has {size:,}.")
+    return b"".join(parts)
+
+
 async def read_json(request: Request, model: type[M]) -> M:
     """A JSON body; `ValidationError` says what doesn't fit."""
     content_type(request, (JSON,))

@@ -37,9 +37,9 @@ class Context:
     signer : of picture URLs
     metrics : what is counted
     streams : that are open
-    readers, writers, fetchers : the threads for calls that read the catalog, that change it, and
-        that search by a URL; a flood of writes, or of URLs whose servers are slow, leaves the
-        readers free
+    readers, writers, fetchers, cameras : the threads for calls that read the catalog, that change
+        it, that search by a URL, and that look at frames; a flood of writes or frames, or of URLs
+        whose servers are slow, leaves the readers free
     """
 
     search: Search
@@ -54,6 +54,7 @@ class Context:
     readers: Workers
     writers: Workers
     fetchers: Workers
+    cameras: Workers
 
     def searchers(self, query: Query) -> Workers:
         """The threads in which to search."""

@@ -13,6 +13,9 @@ from kinlens.live.types import DeviceStatus, View
 MOST = 256
 """Streams at once."""
 
+MOST_EACH = 64
+"""Streams of one key, or of one address without any."""
+
 HEARTBEAT = 5.0
 """Seconds after which a line is sent at the latest, so that both ends know of each other."""
 
@@ -29,7 +32,8 @@ class Slot:
     than fall behind. Filled from any thread, emptied in the loop it was made in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, who: str = "") -> None:
+        self.who = who
         self._loop = asyncio.get_running_loop()
         self._filled = asyncio.Event()
         self._waiting: dict[tuple[str, type[Happened]], Happened] = {}
@@ -79,12 +83,17 @@ class Streams:
         for slot in list(self._slots):
             slot.close()
 
-    def check_room(self) -> None:
-        """Raise `Overloaded` if there are as many streams as there may be."""
-        if self._closed or len(self._slots) >= MOST:
+    def check_room(self, who: str) -> None:
+        """Raise `Overloaded` if there are as many streams as there may be, in all or of one."""
+        if not self._has_room(who):
             raise Overloaded(
-                f"{MOST} streams are open, as many as this server takes on; ask for /latest."
+                f"{MOST} streams are open, or {MOST_EACH} of yours, as many as this server takes "
+                "on; ask for /latest."
             )
+
+    def _has_room(self, who: str) -> bool:
+        own = sum(slot.who == who for slot in self._slots)
+        return not self._closed and len(self._slots) < MOST and own < MOST_EACH
 
     async def events(
         self,
@@ -93,6 +102,8 @@ class Streams:
         first: list[Happened],
         write: Callable[[Happened], Awaitable[bytes]],
         allowed: Callable[[], bool],
+        *,
+        who: str,
     ) -> AsyncIterator[bytes]:
         """Server-sent events until the client goes, the app ends, or it is no longer allowed.
 
@@ -102,8 +113,11 @@ class Streams:
         first : sent at once
         write : makes bytes of an event
         allowed : asked from time to time whether the stream may go on
+        who : listens
         """
-        with self._slot() as slot:
+        if not self._has_room(who):
+            return  # many came at once, and others were quicker
+        with self._slot(who) as slot:
 
             def happened(event: Happened) -> None:
                 if device is None or event.device == device:
@@ -123,8 +137,8 @@ class Streams:
                 end()
 
     @contextmanager
-    def _slot(self) -> Iterator[Slot]:
-        slot = Slot()
+    def _slot(self, who: str) -> Iterator[Slot]:
+        slot = Slot(who)
         self._slots.add(slot)
         try:
             yield slot

@@ -207,7 +207,7 @@ def test_what_is_no_frame(door: Door, content: bytes, kind: str, status: int, sl
     problem(door.client.get("/v1/live/shelf-1/latest"), 404, "not-found")
 
 
-@pytest.mark.parametrize("device", ["a b", "x" * 65, "ä", "a+b"])
+@pytest.mark.parametrize("device", ["a b", "x" * 65, "ä", "a+b", "%2E", "%2E%2E"])
 def test_what_is_no_camera(door: Door, device: str, pictures: list[bytes]) -> None:
     answer = door.client.post(f"/v1/live/{device}/frames", content=pictures[0], headers=JPEG)
     assert answer.status_code == 422, answer.text

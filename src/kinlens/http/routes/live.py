@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -10,14 +11,13 @@ from fastapi import Query as Parameter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from kinlens.errors import NotFound
+from kinlens.errors import NotFound, Overloaded
 from kinlens.http import answers, live
-from kinlens.http.auth import FRAMES, READ, identify
-from kinlens.http.bodies import content_type
+from kinlens.http.auth import FRAMES, READ, client_of, identify
+from kinlens.http.bodies import content_type, read_bytes
 from kinlens.http.context import Context, context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
-from kinlens.http.problems import BodyTooLarge
 from kinlens.http.streams import Happened
 from kinlens.live.service import LiveService
 from kinlens.live.types import View, check_device
@@ -172,11 +172,9 @@ async def frames(
     context = context_of(request)
     content_type(request, KINDS)
     check_device(device)
-    body = await request.body()
-    if len(body) > MAX_FRAME:
-        raise BodyTooLarge(f"A frame has at most {MAX_FRAME:,} bytes; this one has {len(body):,}.")
+    body = await read_bytes(request, MAX_FRAME)
     service = _live(context)
-    accepted = await context.readers.run(service.see, device, body, sequence=sequence)
+    accepted = await context.cameras.run(service.see, device, body, sequence=sequence)
     return answers.json_response({"accepted": accepted}, 202)
 
 
@@ -194,7 +192,8 @@ async def matches(request: Request) -> Response:
     Whatever is posted is ignored. As in the sample, the answer's own status is in `statusCode`.
     """
     context = context_of(request)
-    await request.body()
+    async for _ in request.stream():
+        pass
     newest = await context.readers.run(_live(context).newest)
     base = "" if context.signer.prefix else str(request.base_url).rstrip("/")
     return answers.json_response(live.matches(newest, context.signer, base))
@@ -225,8 +224,11 @@ def _first(service: LiveService, device: str) -> list[Happened]:
 def _stream(
     request: Request, context: Context, device: str | None, first: list[Happened]
 ) -> Response:
-    context.streams.check_room()
-
+    if not context.keys.required:
+        context.hosts.check_origin(request.headers, writes=False)
+    key = identify(request, context)
+    who = f"key {key.name}" if key else client_of(request)
+    context.streams.check_room(who)
     service = _live(context)
 
     async def write(happened: Happened) -> bytes:
@@ -235,13 +237,14 @@ def _stream(
                 happened = replace(happened, picture=None)
             elif happened.pictured and happened.picture is None:
                 # A store that is elsewhere tells of a view before it has its picture at hand.
-                happened = await context.readers.run(service.latest, device) or happened
+                with suppress(Overloaded):  # it is shown without, rather than not at all
+                    happened = await context.readers.run(service.latest, device) or happened
         return live.event(happened, context.signer)
 
     def allowed() -> bool:
         key = identify(request, context)
         return not context.keys.required or (key is not None and "read" in key.scopes)
 
-    content = context.streams.events(service, device, first, write, allowed)
+    content = context.streams.events(service, device, first, write, allowed, who=who)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(content, headers=headers, media_type="text/event-stream")
