@@ -36,6 +36,9 @@ OPTIONS = [
     {"where": {"price": {"$lt": 40}}},
     {"for_where": {"size": 1}},
     {"where": {"size": {"$ne": 0}}, "for_where": {"price": {"$gt": 50}}},
+    {"where": {"price": {"$lt": 0}}},
+    {"where": {"price": {"$lt": 0}}, "same": ["size"]},
+    {"where": {"color": "b"}},
     {"same": ["color"]},
     {"same": ["color", "size"], "metric": "euclidean"},
     {"min_distance": 1e-6},
@@ -230,6 +233,8 @@ def test_what_cannot_be_used_is_said_so(search: Search, output: Path, tmp_path: 
         write_neighbors(search, output, same=["colour"])
     with pytest.raises(OutputError, match="is a folder"):
         write_neighbors(search, tmp_path)
+    with pytest.raises(OutputError, match=r"as Parquet; got x.csv, name it x.parquet"):
+        write_neighbors(search, tmp_path / "x.csv")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="can't be written"):
         write_neighbors(search, tmp_path / "file" / "x.parquet")

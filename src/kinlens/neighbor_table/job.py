@@ -35,6 +35,9 @@ from kinlens.types import Metric, Outcome, Where
 
 _KEPT = ("items.npz", "ids.txt", "groups.json", "queries.npz", "queries.txt", DISTANCES, ROWS)
 _ROWS = 8192
+_LISTS = ((DISTANCES, np.float64, np.inf), (ROWS, np.int64, NOBODY))
+"""Files, their numbers, and what stands for none."""
+_OTHER_FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".npy")
 
 
 def write_neighbors(
@@ -222,6 +225,8 @@ class _Job:
         teller = _Teller(self._progress, parts, len(run.asked))
         found = []
         for part in parts:
+            if part.name == "anew" and not len(part.among):
+                continue
             best = BestInFiles(run.folder / part.name, part.name, len(part.lists), self._options.k)
             if part.name == "updated" and former is not None and best.position.size == 0:
                 for start, lists in work.begun(former):
@@ -247,17 +252,20 @@ class _Job:
         )
 
     def _combine(self, run: Former, found: Sequence[tuple[Keys, tuple[Path, Path]]]) -> int:
-        """Put all lists into one file, in their order; gives how many neighbors they have."""
+        """Put all lists into one file, in their order; gives how many neighbors they have.
+
+        Lists that weren't searched for, since there is nothing to find, are empty.
+        """
         shape = len(run.asked), self._options.k
-        part_of, place = np.zeros(shape[0], np.int8), np.zeros(shape[0], np.int64)
+        part_of, place = np.full(shape[0], -1, np.int8), np.zeros(shape[0], np.int64)
         for number, (lists, _) in enumerate(found):
             part_of[lists], place[lists] = number, np.arange(len(lists))
         neighbors = 0
-        for name, dtype, column in ((DISTANCES, np.float64, 0), (ROWS, np.int64, 1)):
+        for column, (name, dtype, empty) in enumerate(_LISTS):
             make_array(run.folder / name, dtype, shape)
             for start in range(0, shape[0], _ROWS):
                 here = slice(start, start + _ROWS)
-                block = np.empty((len(place[here]), shape[1]), dtype)
+                block = np.full((len(place[here]), shape[1]), empty, dtype)
                 for number, (_, files) in enumerate(found):
                     mine = part_of[here] == number
                     block[mine] = take_array(files[column], place[here][mine])
@@ -324,6 +332,10 @@ def _checked_output(output: str | PathLike[str]) -> Path:
     path = Path(output).expanduser().absolute()
     if path.is_dir() or not path.name:
         raise OutputError(f"{path} is a folder; name a file, such as similar.parquet.")
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise OutputError(
+            f"The table is written as Parquet; got {path.name}, name it {path.stem}.parquet."
+        )
     return path
 
 
