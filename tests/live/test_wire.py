@@ -95,6 +95,7 @@ def test_any_sighting_there_and_back(
         vector = vector + 1
         length = np.linalg.norm(vector.astype(float))
     unit = (vector / length).astype(np.float32)
+    session = session or int(signed)  # who signs draws one
     wanted = Sighting(device, sequence, taken_at, fingerprint, unit, picture, session=session)
     packed = wire.pack(wanted, SECRET if signed else None)
     assert same(wire.unpack(packed, device, secrets=[SECRET] if signed else None), wanted)
