@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from PIL import ImageFont
 
+from kinlens import contact_sheet as module
 from kinlens.contact_sheet import TILE, Tile, _cut, contact_sheet
 
 
@@ -37,3 +39,18 @@ def test_long_titles_are_cut() -> None:
     assert short.endswith("…")
     assert font.getlength(short) <= TILE
     assert _cut("mug", font) == "mug"
+
+
+@pytest.mark.parametrize("fonts", [module.FONTS, ()], ids=["system", "none"])
+def test_accents_are_written_rather_than_boxes(
+    make_picture: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, fonts: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(module, "FONTS", fonts)
+    picture = make_picture()
+
+    def drawn(title: str) -> bytes:
+        return contact_sheet([Tile(picture, title, "Größe 42")]).tobytes()
+
+    assert drawn("Ombré mug") != drawn("Ombr\uffff mug")
+    if not fonts:
+        assert drawn("Ombré mug") == drawn("Ombre mug")
