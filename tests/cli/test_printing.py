@@ -75,6 +75,12 @@ def test_the_last_key_leaves_the_api_closed(tmp_path: Path) -> None:
     assert "stays closed" in run("keys", "revoke", "two", *data)
 
 
+def test_a_device_key_has_no_say_in_who_may_use_the_api(tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path))
+    run("keys", "create", "shelf", "--device", "shelf-1", *data)
+    assert "closed" not in run("keys", "revoke", "shelf", *data)
+
+
 def test_a_demo_goes_on_after_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "_run", lambda *_, **__: None)
     photos = build_sample(tmp_path / "photos", 6).parent / "images"

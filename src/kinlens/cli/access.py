@@ -109,11 +109,11 @@ def list_keys(json: common.Json = False, data: common.Data = None) -> None:
 def revoke_key(name: Annotated[str, typer.Argument()], data: common.Data = None) -> None:
     """Revoke a key; requests with it are refused at once."""
     with _store(data) as store:
-        revoked, usable = store.revoke(name), store.usable
+        revoked, closed = store.revoke(name), store.required and not store.usable
     if not revoked:
         raise NotFound(f"No working key named {name!r}; `kinlens keys list` shows them.")
     common.console().print(f"Revoked {name}.", markup=False)
-    if not usable:
+    if closed:
         common.console(error=True).print(
             "No key works now, and the API stays closed until you make one.", style="dim"
         )
