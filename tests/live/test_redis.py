@@ -65,6 +65,7 @@ def test_killed_and_restarted(
     one.put(view(sequence=30))
     wait_for(lambda: two.latest("door") == view_like(one))
     assert 1 <= caplog.text.count("can't be used") <= 4
+    assert ".. Trying" not in caplog.text
 
 
 def view_like(store: RedisStore) -> View | None:

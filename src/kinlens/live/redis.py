@@ -337,7 +337,8 @@ class RedisStore:
     def _say(self, error: Exception) -> None:
         if not self._said and not self._closing.is_set():
             self._said = True
-            log.warning("Redis at %s can't be used: %s. Trying again.", self._place, error)
+            reason = str(error).rstrip(".")
+            log.warning("Redis at %s can't be used: %s. Trying again.", self._place, reason)
 
 
 def _open(url: str) -> tuple[Any, type[Exception], type[Exception]]:
