@@ -229,6 +229,8 @@ def test_what_cannot_be_used_is_said_so(tmp_path: Path):
         stream_neighbors(data, vectors(3, 5))
     with pytest.raises(InvalidInput, match=r"shape \(n, dim\); got float32 \(16,\)"):
         stream_neighbors(data[0])
+    with pytest.raises(InvalidInput, match="memory is a number of bytes above 0; got '1GB'"):
+        stream_neighbors(data, memory="1GB")
     with pytest.raises(InvalidInput, match="memory is a number of bytes"):
         stream_neighbors(data, memory=0)
     with pytest.raises(InvalidInput, match="metric"):

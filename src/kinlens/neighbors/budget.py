@@ -41,8 +41,8 @@ def blocks_for(memory: int | None, dim: int, k: int, vectors: int, queries: int)
     k : neighbors of a query that are held at once
     vectors, queries : how many there are
     """
-    if memory is not None and memory < 1:
-        raise InvalidInput(f"memory is a number of bytes above 0; got {memory}.")
+    if memory is not None and (not isinstance(memory, int | float) or memory < 1):
+        raise InvalidInput(f"memory is a number of bytes above 0; got {memory!r}.")
     budget = _SHARE * free_memory() if memory is None else memory
     # The index keeps up to twice a vector's float32, and has what it was made from beside it.
     most = max(_LEAST, int(_FOR_VECTORS * budget / (10 * dim + 64)))
