@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from kinlens.neighbors.coding import Center
 from kinlens.neighbors.decide import decide
 from kinlens.neighbors.kernels.base import Kernel
+from kinlens.neighbors.paces import Paces
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.neighbors.task import Task
@@ -41,10 +43,12 @@ class Engine:
     Parameters
     ----------
     kernels : in the order they are tried; the last never loses a query
+    adapts : whether large batches may begin with whichever kernel proves to be the fastest
     """
 
-    def __init__(self, kernels: Sequence[Kernel]) -> None:
+    def __init__(self, kernels: Sequence[Kernel], *, adapts: bool = False) -> None:
         self._kernels = kernels
+        self._paces = Paces() if adapts else None
         self._defeats = {kernel.name: 0.0 for kernel in kernels}
         self._searches = 0
 
@@ -74,8 +78,20 @@ class Engine:
         done = 0
         while done < len(to):
             rest = replace(task, queries=task.queries[done:])
-            trusted = self._trusted() if kernels is None else kernels
-            done += self._pass(rest, answer, to[done:], trusted)
+            if kernels is not None:
+                done += self._pass(rest, answer, to[done:], kernels)
+            elif self._paces is None:
+                done += self._pass(rest, answer, to[done:], self._trusted())
+            else:
+                done += self._timed(rest, answer, to[done:], self._paces)
+
+    def _timed(self, task: Task, answer: _Answer, to: Rows, paces: Paces) -> int:
+        """See `_pass`, by the kernel that is the fastest so far."""
+        kernels = paces.order(self._trusted(), task)
+        started = time.perf_counter()
+        count = self._pass(task, answer, to, kernels)
+        paces.note(kernels[0], task, count, time.perf_counter() - started)
+        return count
 
     def _pass(self, task: Task, answer: _Answer, to: Rows, kernels: Sequence[Kernel]) -> int:
         """The first queries, as many as the first kernel that can takes at once; gives how many."""

@@ -33,7 +33,7 @@ class ExactIndex:
     def __init__(self, dim: int, *, kernel: str | None = None) -> None:
         self.dim = checks.as_dim(dim)
         self._kernels = kernels_from(kernel)
-        self._engine = engine.Engine(self._kernels)
+        self._engine = engine.Engine(self._kernels, adapts=kernel is None)
         self._writing = threading.Lock()
         self._state = threading.Lock()
         self._snapshot = Snapshot()
