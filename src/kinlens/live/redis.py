@@ -327,6 +327,8 @@ class RedisStore:
         return name if device is None else f"{name}:{device}"
 
     def _found(self) -> None:
+        if self._said and not self._up:
+            log.warning("Redis at %s answers again.", self._place)
         self._up = True
         self._said = self._said and self._refused
 

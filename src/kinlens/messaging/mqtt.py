@@ -309,6 +309,8 @@ class MqttBus:
         if reason.is_failure:
             self._say(f"The broker {self._address} doesn't let us in: {reason}. Trying again.")
             return
+        if self._said:
+            log.warning("The broker %s answers again.", self._address)
         self._said = ""
         with self._changed:
             self._window = min(IN_FLIGHT, getattr(granted, "ReceiveMaximum", IN_FLIGHT))
