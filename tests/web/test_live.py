@@ -220,6 +220,19 @@ def test_the_browsers_own_camera(
     context.close()
 
 
+def test_the_screen_as_a_camera(camera_browser: Browser, live_shop: Shop) -> None:
+    context = camera_browser.new_context(base_url=live_shop.url)
+    page = context.new_page()
+    page.goto("/live")
+    page.get_by_role("button", name="Use the screen").click()
+    expect(page.locator("#grid .tile")).not_to_have_count(0)
+    expect(page.locator("#video")).to_be_visible()
+    assert live_of(live_shop).counters.snapshot()["received"] > 0
+    page.get_by_role("button", name="Stop this camera").click()
+    expect(page.locator("#video")).to_be_hidden()
+    context.close()
+
+
 def test_without_a_camera_the_page_says_what_to_do(open_page: Pages, live_shop: Shop) -> None:
     page = open_page("live", url=live_shop.url)  # this browser's camera needs a permission
     page.evaluate(

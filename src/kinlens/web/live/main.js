@@ -236,10 +236,11 @@ function cameraFailed(error) {
   tell();
 }
 
-async function startOwn() {
+/** @param {boolean} [screen] instead of the camera */
+async function startOwn(screen = false) {
   troubles.camera = '';
   try {
-    const others = await own.start();
+    const others = await own.start(screen);
     byId('flip').hidden = !others;
   } catch (error) {
     if (!(error instanceof DOMException)) throw error;
@@ -271,6 +272,8 @@ async function freeze() {
 }
 
 byId('own').addEventListener('click', () => (own.running ? own.stop() : void startOwn()));
+byId('screen').hidden = !navigator.mediaDevices?.getDisplayMedia;
+byId('screen').addEventListener('click', () => void startOwn(true));
 byId('flip').addEventListener('click', () => void own.flip().catch(cameraFailed));
 byId('freeze').addEventListener('click', () => void freeze());
 byId('pause').addEventListener('click', () => {

@@ -55,13 +55,18 @@ export class OwnCamera {
     return this.#stream !== null;
   }
 
-  /** @returns {Promise<boolean>} whether there is another camera to turn to */
-  async start() {
+  /**
+   * @param {boolean} [screen] look at the screen, or a window of it, instead
+   * @returns {Promise<boolean>} whether there is another camera to turn to
+   */
+  async start(screen = false) {
     this.#release();
     if (!navigator.mediaDevices?.getUserMedia) throw new DOMException('', 'insecure');
     const stop = (this.#stop = new AbortController());
     const video = { facingMode: this.#facing, width: { ideal: 1280 }, height: { ideal: 960 } };
-    const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+    const stream = await (screen
+      ? navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 15 }, audio: false })
+      : navigator.mediaDevices.getUserMedia({ video, audio: false }));
     if (stop.signal.aborted) {
       for (const track of stream.getTracks()) track.stop();
       return false;
@@ -72,6 +77,7 @@ export class OwnCamera {
     for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#ended());
     void this.#stayAwake();
     void this.#run(stop.signal);
+    if (screen) return false;
     const cameras = await navigator.mediaDevices.enumerateDevices();
     return cameras.filter((device) => device.kind === 'videoinput').length > 1;
   }
