@@ -43,6 +43,8 @@ OPTIONS = [
     {"same": ["color", "size"], "metric": "euclidean"},
     {"min_distance": 1e-6},
     {"min_distance": 0.8, "same": ["size"]},
+    {"min_distance": 1.6, "metric": "euclidean"},
+    {"min_distance": 2, "same": ["color"]},
     {"min_distance": 1e-6, "same": ["color"], "where": {"price": {"$lt": 60}}},
 ]
 
@@ -225,8 +227,9 @@ def test_what_cannot_be_used_is_said_so(search: Search, output: Path, tmp_path: 
         write_neighbors(search, output, 0)
     with pytest.raises(InvalidInput, match="metric"):
         write_neighbors(search, output, metric="inner")
-    with pytest.raises(InvalidInput, match="min_distance is a number"):
-        write_neighbors(search, output, min_distance=-1)
+    for impossible in (-1, 2.1, float("nan")):
+        with pytest.raises(InvalidInput, match=r"min_distance is a cosine distance, .* from 0 to 2"):
+            write_neighbors(search, output, min_distance=impossible)
     with pytest.raises(InvalidFilter):
         write_neighbors(search, output, where={"size": {"$foo": 1}})
     with pytest.raises(InvalidInput, match="no item has this field"):

@@ -62,7 +62,8 @@ def neighbors(
     min_distance: Annotated[
         float | None,
         typer.Option(
-            help="Leave out what is nearer, such as near-duplicates; farther ones follow.",
+            help="Leave out what is nearer, such as near-duplicates; farther ones follow. From 0 "
+            "to 2.",
             show_default=False,
         ),
     ] = None,

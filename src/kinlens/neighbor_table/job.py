@@ -73,7 +73,8 @@ def write_neighbors(
     for_where : only for such items
     same : fields: neighbors only among items with the same value; of lists, that share one. A
         missing value counts as null, as in filters
-    min_distance : nearer neighbors, such as near-duplicates, are left out, and farther ones follow
+    min_distance : nearer neighbors, such as near-duplicates, are left out, and farther ones follow;
+        from 0 to 2
     queries : instead of the catalog's items, whose neighbors in the catalog are wanted: vectors as
         `stream_neighbors` takes them, or the path of a folder or table of pictures
     column : of the vectors, in a Parquet file of queries that has several

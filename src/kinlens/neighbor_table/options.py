@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from kinlens.catalog import filters
 from kinlens.errors import InvalidInput
 from kinlens.types import Metric, Where, check_k, check_metric
+
+FARTHEST = 2
+"""Of unit vectors, the distance of opposite ones, by either metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class TableOptions:
     for_where : only for such items; not with queries from outside the catalog
     same : fields: neighbors only among items with the same value; of lists, that share one. A
         missing value counts as null, as in filters
-    min_distance : nearer ones, such as near-duplicates, are left out; None for none
+    min_distance : nearer ones, such as near-duplicates, are left out; from 0 to 2, None for none
     queries : what the vectors asked for are, where they aren't the catalog's own
     """
 
@@ -42,8 +44,11 @@ class TableOptions:
         filters.parse(self.where)
         filters.parse(self.for_where)
         nearest = self.min_distance
-        if nearest is not None and not 0 <= nearest < math.inf:
-            raise InvalidInput(f"min_distance is a number from 0 up; got {nearest}.")
+        if nearest is not None and not 0 <= nearest <= FARTHEST:
+            raise InvalidInput(
+                f"min_distance is a {self.metric} distance, a number from 0 to {FARTHEST}: vectors "
+                f"have unit length, so none are farther apart; got {nearest}."
+            )
         if self.queries and (self.same or self.for_where):
             raise InvalidInput(
                 "Queries from outside the catalog have no metadata, so neither `same` nor "

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from kinlens.neighbors import exact
 from kinlens.neighbors.index import ExactIndex
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
+from kinlens.neighbors.scaling import Doubles
+from kinlens.neighbors.task import key_of
 from kinlens.types import Vectors
 
 _GROWTH = 4
+_SEARCHES = 2
+"""So often more neighbors are asked for; then looking at every row costs less."""
 _CELLS = 1 << 21
-"""Neighbors asked for at once: 32 MB of them."""
+"""Neighbors asked for at once: 32 MB of them. Also pairs looked at, and numbers decided on."""
+_ROWS = 4096
+_SLIP = 2.0**-48
+"""For each number of a vector, more than what float64 rounds of a key in either way."""
 
 NOBODY = -1
 """Stands where a query has fewer than k neighbors, at an infinite distance."""
@@ -30,6 +38,7 @@ def search_leaving_out(
 
     Parameters
     ----------
+    index : no row of which was deleted
     queries : float32 (q, dim)
     own : int64 (q,), the row that is the query itself and is left out; -1 for none
     min_distance : rows nearer than this are left out
@@ -39,13 +48,12 @@ def search_leaving_out(
     -------
     neighbors : always k wide; `NOBODY` at an infinite distance fills up
     """
-    distances = np.full((len(queries), k), np.inf)
-    rows = np.full((len(queries), k), NOBODY)
+    distances, rows = _nobody(len(queries), k)
     kernels: dict[str, None] = {}
     candidates, certified = 0, True
     left = np.arange(len(queries))
     ask = k + (own is not None)
-    while len(left) and k:
+    for _ in range(_SEARCHES if k else 0):
         again = []
         step = max(1, _CELLS // ask)
         for start in range(0, len(left), step):
@@ -59,7 +67,109 @@ def search_leaving_out(
                 again.append(some[counts.sum(axis=1) < k])
         left = np.concatenate([*again, np.empty(0, np.int64)])
         ask *= _GROWTH
+    if len(left) and k and min_distance is not None:
+        itself = np.full(len(left), NOBODY) if own is None else own[left]
+        scan = _Scan(queries[left], k, metric, min_distance, itself)
+        distances[left], rows[left] = scan.run(index, mask)
+        kernels["float64"] = None
+        candidates += scan.candidates
     return Neighbors(distances, rows, certified, "+".join(kernels) or "none", candidates)
+
+
+class _Scan:
+    """Looks at every row, for queries with more rows too near than neighbors to find.
+
+    Products in float64 tell what can be among the k nearest that count; `exact` decides on these.
+    """
+
+    def __init__(
+        self, queries: Vectors, k: int, metric: NeighborMetric, min_distance: float, own: Rows
+    ) -> None:
+        self._queries = queries
+        self._metric = metric
+        self._least = min_distance
+        self._floor = key_of(np.array(min_distance, np.float64), metric)
+        self._own = own
+        self._distances, self._rows = _nobody(len(queries), k)
+        self.candidates = 0
+
+    def run(self, index: ExactIndex, mask: Mask | None) -> tuple[Distances, Rows]:
+        """Distances and rows of each query, filled up."""
+        passing = np.arange(index.capacity) if mask is None else np.flatnonzero(mask)
+        for start in range(0, len(passing), _ROWS):
+            rows = passing[start : start + _ROWS]
+            vectors = index.vectors(rows)
+            step = max(1, _CELLS // len(rows))
+            for first in range(0, len(self._queries), step):
+                self._look(slice(first, first + step), vectors, rows)
+        return self._distances, self._rows
+
+    def _look(self, some: slice, vectors: Vectors, rows: Rows) -> None:
+        """Bring some queries up to date with a block of rows."""
+        query, slot = self._likely(some, vectors)
+        others = rows[slot] != self._own[some][query]
+        query, slot = query[others], slot[others]
+        self.candidates += len(query)
+        distances = self._decided(self._queries[some], vectors, query, slot)
+        counts = distances >= self._least
+        shape = self._distances[some].shape
+        found = _listed(query[counts], distances[counts], rows[slot[counts]], shape)
+        former = self._distances[some], self._rows[some]
+        self._distances[some], self._rows[some] = merged(former, found)
+
+    def _likely(self, some: slice, vectors: Vectors) -> tuple[Rows, Rows]:
+        """Queries and slots of what may be among the k nearest that count, by query."""
+        keys, slip = _keys(self._queries[some], vectors, self._metric)
+        enough = self._distances.shape[1] + 1  # one of them may be the query itself
+        limit = key_of(self._distances[some].max(axis=1), self._metric)
+        if keys.shape[1] >= enough:
+            sure = np.where(keys >= self._floor + slip, keys, np.inf)
+            limit = np.minimum(limit, np.partition(sure, enough - 1, axis=1)[:, enough - 1])
+        may = (keys >= self._floor - slip) & (keys <= limit[:, np.newaxis] + 2 * slip)
+        query, slot = may.nonzero()
+        return query, slot
+
+    def _decided(self, queries: Vectors, vectors: Vectors, query: Rows, slot: Rows) -> Distances:
+        distances = np.empty(len(query))
+        step = max(1, _CELLS // vectors.shape[1])
+        for start in range(0, len(query), step):
+            part = slice(start, start + step)
+            near = vectors[slot[part]], queries[query[part]]
+            distances[part] = exact.distances(*near, self._metric)
+        return distances
+
+
+def _keys(queries: Vectors, vectors: Vectors, metric: NeighborMetric) -> tuple[Doubles, Doubles]:
+    """Keys as `key_of` has them, (q, n), and how far they can be off, (q, 1)."""
+    one, two = queries.astype(np.float64), vectors.astype(np.float64)
+    lengths = np.linalg.norm(one, axis=1, keepdims=True), np.linalg.norm(two, axis=1, keepdims=True)
+    slip = _SLIP * (vectors.shape[1] + 1)
+    if metric == "cosine":
+        for wide, length in zip((one, two), lengths, strict=True):
+            np.divide(wide, length, out=wide, where=length > 0)
+        return -(one @ two.T), np.full((len(one), 1), slip)
+    if metric == "inner":
+        return -(one @ two.T), slip * lengths[0] * lengths[1].max()
+    squares = np.square(lengths[0]), np.square(lengths[1])
+    return squares[0] + squares[1].T - 2 * (one @ two.T), slip * (squares[0] + squares[1].max())
+
+
+def _listed(
+    query: Rows, distances: Distances, rows: Rows, shape: tuple[int, ...]
+) -> tuple[Distances, Rows]:
+    """The nearest of each query side by side, filled up."""
+    order = np.lexsort((rows, distances, query))
+    query, distances, rows = query[order], distances[order], rows[order]
+    rank = np.arange(len(query)) - np.searchsorted(query, query)
+    best = rank < shape[1]
+    listed = _nobody(*shape)
+    listed[0][query[best], rank[best]] = distances[best]
+    listed[1][query[best], rank[best]] = rows[best]
+    return listed
+
+
+def _nobody(queries: int, k: int) -> tuple[Distances, Rows]:
+    return np.full((queries, k), np.inf), np.full((queries, k), NOBODY)
 
 
 def merged(first: tuple[Distances, Rows], second: tuple[Distances, Rows]) -> tuple[Distances, Rows]:
@@ -83,8 +193,7 @@ def _kept(found: Neighbors, counts: Mask, k: int) -> tuple[Distances, Rows]:
     """The first k that count, in their order, filled up."""
     order = np.argsort(~counts, axis=1, kind="stable")[:, :k]
     count = np.take_along_axis(counts, order, 1)
-    distances = np.full((len(order), k), np.inf)
-    rows = np.full((len(order), k), NOBODY)
+    distances, rows = _nobody(len(order), k)
     here = slice(None), slice(order.shape[1])
     distances[here] = np.where(count, np.take_along_axis(found.distances, order, 1), np.inf)
     rows[here] = np.where(count, np.take_along_axis(found.rows, order, 1), NOBODY)
