@@ -182,6 +182,17 @@ def test_a_filter_loses_no_result(filled: Search, make_picture: MakePicture):
         filled.search(make_picture(seed=0), where={"color": {"$near": 1}})
 
 
+def test_a_field_that_no_item_has_is_warned_of(filled: Search):
+    one = filled.items()[0].id
+    hint = "No item has the field colour, which counts as null. The fields are color, price"
+    for where in ({"colour": "blue"}, {"$or": [{"$not": {"colour": "red"}}, {"price": 1}]}):
+        (warning,) = filled.similar(one, where=where).warnings
+        assert warning.startswith(hint)
+    assert filled.similar(one, where={"color": "blue"}).warnings == ()
+    filled.delete([item.id for item in filled.items()])
+    assert filled.warnings({"colour": "blue"}) == ()
+
+
 def test_similar_items_leave_out_the_item_itself(filled: Search):
     answer = filled.similar("04", k=30)
     assert len(answer.hits) == 29

@@ -16,6 +16,7 @@ import numpy as np
 
 from kinlens.adding import LOST, Adder, Parts, Prepared, separate
 from kinlens.batching import Batcher
+from kinlens.catalog import filters
 from kinlens.catalog.base import CatalogStats
 from kinlens.errors import KinlensError, NotFound, UnsupportedPicture
 from kinlens.examples import Clock, ExampleReader
@@ -152,6 +153,7 @@ class Search:
         counts = self.facets(asked.facets, asked.where) if asked.facets else {}
         others = (match for match in found.matches if match.item.id not in own)
         hits = tuple(_hit(match) for match in islice(others, asked.k))
+        warnings = self.warnings(asked.where)
         clock.lap("search")
         return Answer(
             hits=hits,
@@ -161,6 +163,7 @@ class Search:
             metric=asked.metric,
             encoder=self.encoder,
             took=Timing(**clock.spent, total=clock.total),
+            warnings=warnings,
         )
 
     def similar(
@@ -222,6 +225,18 @@ class Search:
     ) -> Mapping[str, tuple[FacetCount, ...]]:
         """Counts of each field's values over the items that pass a filter."""
         return self.parts.catalog.facets(fields, where)
+
+    def warnings(self, where: Where | None) -> tuple[str, ...]:
+        """What a filter may not mean as it was said: fields that no item has, and which there are.
+
+        It isn't an error: a missing field counts as null, and items may get it later.
+        """
+        named = filters.fields_of(filters.parse(where))
+        catalog = self.parts.catalog
+        unknown = [name for name in named if not catalog.count({name: {"$exists": True}})]
+        if not unknown or not catalog.count():
+            return ()
+        return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""

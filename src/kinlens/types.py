@@ -290,6 +290,7 @@ class Answer:
     metric : of `distance`
     encoder : whose vectors were compared
     took : where the time went
+    warnings : what may not be meant as it was said, such as a filter by a field that no item has
     """
 
     hits: tuple[Hit, ...]
@@ -299,6 +300,7 @@ class Answer:
     metric: Metric
     encoder: EncoderIdentity
     took: Timing
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,16 @@ def test_filters_groups_and_near_duplicates(catalog: Path, tmp_path: Path):
         assert distance >= 0.001
 
 
+def test_a_field_that_no_item_has_is_warned_of(catalog: Path, tmp_path: Path):
+    common = ("neighbors", "-d", str(catalog), "-o", str(tmp_path / "similar.parquet"))
+    for filters in (("-w", "colour=red"), ("--for-where", "colour!=red")):
+        for _ in range(2):  # also where nothing has changed
+            assert "No item has the field colour, which counts as null" in run(*common, *filters)
+    (warning,) = json.loads(run(*common, "-w", "colour=red", "--json"))["warnings"]
+    assert "The fields are category, color," in warning
+    assert json.loads(run(*common, "-w", "color=red", "--json"))["warnings"] == []
+
+
 def test_ctrl_c_is_said_to_go_on(catalog: Path, tmp_path: Path):
     output = tmp_path / "similar.parquet"
     program = """

@@ -38,8 +38,12 @@ def test_version() -> None:
 
 def test_a_misspelled_field_is_named(catalog: Path) -> None:
     printed = search(catalog, "-w", "colour=red", "-w", '{"$or": [{"$not": {"prize": 1}}]}', "-k1")
-    assert "no item has the field colour, prize." in printed
+    assert "No item has the field colour, prize, which counts as null." in printed
     assert "category, color" in printed
+    assert "mug-0002" not in printed
+    assert "No item has the field colour" in search(catalog, "-w", "colour!=red", "-k1")
+    listing = run("items", "list", "-w", "colour=red", "--data", str(catalog))
+    assert "No item has the field colour" in listing
     assert "no item has it" in search(catalog, "--facet", "colour")
 
 

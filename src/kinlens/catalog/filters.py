@@ -32,7 +32,7 @@ These are MongoDB's rules.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
@@ -43,6 +43,7 @@ from kinlens.types import Metadata, Scalar, Where
 MAX_NODES = 100
 MAX_DEPTH = 16
 MAX_VALUES = 10_000
+MAX_FIELDS_SHOWN = 40
 
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "$gt": gt,
@@ -207,6 +208,27 @@ def matches(tree: Filter, metadata: Metadata) -> bool:
                 kind(mine) == kind(value) and COMPARISONS[operator](mine, value)
                 for mine in _elements(metadata, field)
             )
+
+
+def fields_of(tree: Filter) -> set[str]:
+    """The metadata fields that a filter names."""
+    match tree:
+        case AllOf(parts) | AnyOf(parts):
+            return {field for part in parts for field in fields_of(part)}
+        case Not(part):
+            return fields_of(part)
+        case _:
+            return {tree.field}
+
+
+def unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """What to tell someone whose filter names fields that no item has."""
+    names, shown = sorted(known), MAX_FIELDS_SHOWN
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return (
+        f"No item has the field {', '.join(sorted(unknown))}, which counts as null. The fields are "
+        f"{', '.join(names[:shown]) or 'none'}{more}."
+    )
 
 
 def kind(value: object) -> str:

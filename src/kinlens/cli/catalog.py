@@ -35,11 +35,14 @@ def list_items(
 ) -> None:
     """List items in order of their ids."""
     with common.open_catalog(data) as service:
-        found = service.items(common.parse_where(where), after=after, limit=limit)
-        total = service.count(common.parse_where(where))
+        condition = common.parse_where(where)
+        found = service.items(condition, after=after, limit=limit)
+        total, warnings = service.count(condition), service.warnings(condition)
     if json:
-        common.print_json({"items": [asdict(item) for item in found], "total": total})
+        listed = [asdict(item) for item in found]
+        common.print_json({"items": listed, "total": total, "warnings": warnings})
         return
+    common.warn(warnings)
     columns = {"id": "left", "size": "right", "title": "left", "metadata": "left"}
     rows = [
         (

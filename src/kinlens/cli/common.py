@@ -6,7 +6,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -142,17 +142,10 @@ def parse_metadata(pairs: Sequence[str] | None) -> dict[str, Value]:
     return metadata
 
 
-def fields_of(where: Where) -> set[str]:
-    """The metadata fields that a filter names."""
-    names: set[str] = set()
-    for name, condition in where.items():
-        if name in {"$and", "$or"}:
-            names |= {field for part in condition for field in fields_of(part)}
-        elif name == "$not":
-            names |= fields_of(condition)
-        else:
-            names.add(name)
-    return names
+def warn(warnings: Iterable[str]) -> None:
+    """Say on standard error what a person may not have meant."""
+    for warning in warnings:
+        console(error=True).print(warning, style="yellow", markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

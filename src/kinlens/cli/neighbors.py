@@ -144,6 +144,7 @@ def _print(report: TableReport) -> None:
         markup=False,
         soft_wrap=True,
     )
+    common.warn(report.warnings)
     for outcome in report.failures[:SHOWN_FAILURES]:
         say.print(f"  {outcome.id}: {outcome.reason}", markup=False, style="yellow", soft_wrap=True)
     if len(report.failures) > SHOWN_FAILURES:

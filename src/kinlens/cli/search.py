@@ -79,7 +79,7 @@ def search(
         if json:
             common.print_json(asdict(answer))
         else:
-            _print(service, query, answer)
+            _print(service, answer)
         if save or open_:
             _sheet(service, query, answer, save, show=open_)
 
@@ -107,22 +107,16 @@ def _examples(
     return tuple(examples)
 
 
-def _why_nothing(service: Search, query: Query) -> str:
+def _why_nothing(service: Search) -> str:
     if not service.count():
         return "Nothing is indexed yet."
-    known = [field.name for field in service.fields()]
-    unknown = sorted(common.fields_of(query.where or {}) - set(known))
-    if not unknown:
-        return "Nothing matches: the filter leaves no other items."
-    return (
-        f"Nothing matches: no item has the field {', '.join(unknown)}. "
-        f"The fields are {', '.join(known) or 'none'}."
-    )
+    return "Nothing matches: the filter leaves no other items."
 
 
-def _print(service: Search, query: Query, answer: Answer) -> None:
+def _print(service: Search, answer: Answer) -> None:
+    common.warn(answer.warnings)
     if not answer.hits:
-        common.console().print(_why_nothing(service, query), markup=False, soft_wrap=True)
+        common.console().print(_why_nothing(service), markup=False)
         return
     rows = [
         (

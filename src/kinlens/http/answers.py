@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from kinlens.catalog.base import CatalogStats
 
 
+WARNINGS = Field(description="What the filter may not mean, such as a field that no item has.")
+
+
 class HitBody(BaseModel):
     """One look-alike."""
 
@@ -81,6 +84,7 @@ class AnswerBody(BaseModel):
     metric: Metric
     encoder: EncoderBody
     took_ms: TookBody
+    warnings: list[str] = WARNINGS
 
 
 class ItemAnswer(BaseModel):
@@ -101,6 +105,7 @@ class ItemsAnswer(BaseModel):
     items: list[ItemAnswer]
     next: str | None = Field(description="Pass as `after` for the next page; null at the end.")
     total: int = Field(description="Items that pass the filter.")
+    warnings: list[str] = WARNINGS
 
 
 class OutcomeBody(BaseModel):
@@ -131,6 +136,7 @@ class FacetsAnswer(BaseModel):
 
     total: int
     facets: dict[str, list[FacetBody]]
+    warnings: list[str] = WARNINGS
 
 
 class FieldBody(BaseModel):
@@ -190,6 +196,7 @@ def answer(found: Answer, signer: UrlSigner) -> dict[str, Any]:
         "metric": found.metric,
         "encoder": encoder(found.encoder),
         "took_ms": {stage: round(value, 3) for stage, value in stages(found.took).items()},
+        "warnings": found.warnings,
     }
 
 

@@ -81,8 +81,24 @@ class Candidates:
         return all(np.array_equal(one, two) for one, two in zip(mine, theirs, strict=True))
 
 
-def copy(catalog: Catalog, folder: Path, options: TableOptions) -> tuple[int, EncoderIdentity]:
-    """Copy a snapshot into a folder; gives its revision and whose vectors it has.
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copied snapshot was.
+
+    Parameters
+    ----------
+    revision : of the catalog
+    encoder : whose vectors it has
+    warnings : what the filters may not mean, such as a field that no item has
+    """
+
+    revision: int
+    encoder: EncoderIdentity
+    warnings: list[str]
+
+
+def copy(catalog: Catalog, folder: Path, options: TableOptions) -> Copied:
+    """Copy a snapshot into a folder.
 
     Raises
     ------
@@ -94,7 +110,7 @@ def copy(catalog: Catalog, folder: Path, options: TableOptions) -> tuple[int, En
         for block in snapshot.blocks:
             copier.add(block)
     copier.finish()
-    return snapshot.revision, snapshot.encoder
+    return Copied(snapshot.revision, snapshot.encoder, copier.warnings())
 
 
 class _Copier:
@@ -106,11 +122,13 @@ class _Copier:
         self._values = _Values(options.same)
         self._blocks: list[dict[str, npt.NDArray[Any]]] = []
         self._ids: list[str] = []
+        self._fields: set[str] = set()
         make_array(folder / VECTORS, "<f4", (snapshot.items, snapshot.encoder.dim))
 
     def add(self, block: SnapshotBlock) -> None:
         write_array(self._folder / VECTORS, len(self._ids), block.vectors)
         self._ids += block.ids
+        self._fields.update(*block.metadata)
         shown = [self._values.shown(metadata) for metadata in block.metadata]
         known = zip(block.rows.tolist(), block.ids, shown, strict=True)
         self._blocks.append(
@@ -143,6 +161,12 @@ class _Copier:
             (self._folder / _GROUPS).write_text(groups, encoding="ascii")
         except OSError as error:
             raise write_error(error, self._folder) from error
+
+
+    def warnings(self) -> list[str]:
+        named = filters.fields_of(self._where) | filters.fields_of(self._for_where)
+        unknown = named - self._fields
+        return [filters.unknown_fields(unknown, self._fields)] if unknown and self._ids else []
 
 
 _EMPTY: Mapping[str, npt.NDArray[Any]] = {

@@ -149,12 +149,13 @@ class _Job:
         former = self._state.current()
         number = self._state.begin()
         folder = self._state.run(number)
-        revision, encoder = copy(self._search.parts.catalog, folder, self._options)
+        copied = copy(self._search.parts.catalog, folder, self._options)
         failures = self._queries.copy(folder, self._state.path) if self._queries else []
         facts = {
             "options": self._options.to_dict(),
-            "encoder": asdict(encoder),
-            "revision": revision,
+            "encoder": asdict(copied.encoder),
+            "revision": copied.revision,
+            "warnings": copied.warnings,
             "failures": [asdict(failure) for failure in failures],
         }
         reason = "as asked" if full else "the first time"
@@ -204,6 +205,7 @@ class _Job:
         report = self._report
         report.items, report.lists = len(run.candidates.keys), len(run.asked)
         report.revision, report.reason = facts["revision"], facts["reason"] or report.reason
+        report.warnings = facts.get("warnings", [])
         report.failures = [Outcome(**failure) for failure in facts["failures"]]
 
     def _keep_former(self, former: Former) -> None:

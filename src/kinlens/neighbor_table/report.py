@@ -27,6 +27,7 @@ class TableReport:
     revision : of the catalog, in the snapshot
     certified : whether these are provably the true neighbors
     outside : whether the lists are of queries rather than items
+    warnings : what the filters may not mean, such as a field that no item has
     failures : pictures to find neighbors of that couldn't be read
     """
 
@@ -42,6 +43,7 @@ class TableReport:
     revision: int = 0
     certified: bool = True
     outside: bool = False
+    warnings: list[str] = field(default_factory=list)
     failures: list[Outcome] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:

@@ -337,3 +337,20 @@ def test_a_body_of_very_many_values_is_refused_before_it_is_read(
     problem(json_body, 413, "body-too-large")
     part = client.post("/v1/search", files={"query": (None, body)})
     problem(part, 413, "body-too-large")
+
+
+def test_a_field_that_no_item_has_is_warned_of(client: httpx.Client) -> None:
+    where = {"colour": "red"}
+    one = client.get("/v1/items", params={"limit": 1}).json()["items"][0]["id"]
+    params = {"where": json.dumps(where)}
+    body = {"examples": [{"id": one}], "where": where}
+    for answer in (
+        client.post("/v1/search", json=body),
+        client.get(f"/v1/items/{one}/similar", params=params),
+        client.get("/v1/items", params=params),
+        client.post("/v1/facets", json={"fields": ["color"], "where": where}),
+    ):
+        (warning,) = answer.json()["warnings"]
+        assert warning.startswith("No item has the field colour, which counts as null. The fields ")
+    known = client.post("/v1/search", json={**body, "where": {"color": "red"}})
+    assert known.json()["warnings"] == []

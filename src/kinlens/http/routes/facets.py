@@ -30,7 +30,11 @@ async def facets(request: Request) -> Response:
 
     def count() -> dict[str, object]:
         counts = search.facets(tuple(dict.fromkeys(body.fields)), where=body.where)
-        return {"total": search.count(body.where), "facets": answers.facets(counts)}
+        return {
+            "total": search.count(body.where),
+            "facets": answers.facets(counts),
+            "warnings": search.warnings(body.where),
+        }
 
     return answers.json_response(await context_of(request).readers.run(count))
 

@@ -133,6 +133,7 @@ async def list_items(
             "items": [answers.item(entry, context.signer) for entry in shown],
             "next": shown[-1].id if len(found) > limit else None,
             "total": context.search.count(condition),
+            "warnings": context.search.warnings(condition),
         }
         return answers.json_response(body)
 
