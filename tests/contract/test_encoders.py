@@ -51,7 +51,8 @@ def test_says_what_it_is(encoder: NetworkEncoder, runtime: str) -> None:
     assert encoder.modalities == {"image"}
     assert encoder.recipe.size == SIZE
     assert encoder.runtime == runtime
-    assert encoder.precision in ("float32", "bfloat16")
+    assert encoder.precision == encoder.float_precision
+    assert encoder.float_precision in ("float32", "bfloat16")
 
 
 def test_vectors_are_those_of_the_network(encoder: NetworkEncoder) -> None:

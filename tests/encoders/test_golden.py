@@ -55,7 +55,7 @@ def test_a_card_may_ask_for_less(encoder: NetworkEncoder) -> None:
     near = Golden(golden.images, golden.vectors + np.float32(0.005))
     with pytest.raises(BundleError, match="needed"):
         near.check(encoder)
-    assert near.check(encoder, {encoder.precision: 0.9}) < 0.9999
+    assert near.check(encoder, {encoder.float_precision: 0.9}) < 0.9999
 
 
 def test_another_dimension(encoder: NetworkEncoder) -> None:

@@ -47,6 +47,35 @@ def test_teacher(teacher_onnx: Path) -> None:
     assert ours.inputs[0].shape == (None, 3, 224, 224)
 
 
+def quantized(*, activations: bool) -> bytes:
+    """A product with weights of int8, which meet pixels of uint8, or of float32."""
+    link = helper.make_node
+    pixels = [link("Flatten", ["pixels"], ["flat"])]
+    if activations:
+        pixels += [
+            link("QuantizeLinear", ["flat", "scale", "middle"], ["integers"]),
+            link("DequantizeLinear", ["integers", "scale", "middle"], ["rounded"]),
+        ]
+    nodes = [
+        *pixels,
+        link("DequantizeLinear", ["matrix", "scale", "zero"], ["wide"]),
+        link("MatMul", ["rounded" if activations else "flat", "wide"], ["vector"]),
+    ]
+    weights = {
+        "matrix": np.ones((192, 5), np.int8),
+        "scale": np.array(0.1, np.float32),
+        "zero": np.array(0, np.int8),
+        "middle": np.array(128, np.uint8),
+    }
+    return networks.network(nodes, {"vector": ("n", 5)}, weights=weights)
+
+
+def test_quantized_is_what_meets_its_weights_in_integers() -> None:
+    assert read_graph(quantized(activations=True), "own").quantized
+    assert not read_graph(quantized(activations=False), "own").quantized
+    assert not read_graph(networks.pooling(), "own").quantized
+
+
 def test_what_lies_within() -> None:
     graph = read_graph(networks.pooling(), "own")
     assert [port.name for port in graph.inner] == ["map", "vector", "pooled", "color"]

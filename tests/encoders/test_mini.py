@@ -45,9 +45,13 @@ def test_it_is_small_and_says_where_it_comes_from() -> None:
     assert bundle.card["metrics"]
 
 
+def test_it_says_that_it_computes_in_integers(mini: NetworkEncoder) -> None:
+    assert mini.precision == f"int8, the rest in {mini.float_precision}"
+
+
 def test_it_reproduces_its_golden_numbers(mini: NetworkEncoder) -> None:
     bundle = ROW.read()
-    golden, least = bundle.golden, bundle.card["golden_cosine"][mini.precision]
+    golden, least = bundle.golden, bundle.card["golden_cosine"][mini.float_precision]
     together = mini.encode_images(list(golden.images))
     assert np.sum(together * golden.vectors, axis=1).min() > least
     assert golden.check(mini, bundle.card["golden_cosine"]) > least >= 0.99
@@ -70,7 +74,7 @@ def test_its_sums_fit_16_bits() -> None:
 def test_a_batch_gives_what_singles_give(mini: NetworkEncoder, count: int) -> None:
     images = networks.pictures(count, height=90, width=70)
     singles = np.concatenate([mini.encode_images([image]) for image in images])
-    tolerance = 1e-5 if mini.precision == "float32" else 2e-2
+    tolerance = 1e-5 if mini.float_precision == "float32" else 2e-2
     np.testing.assert_allclose(mini.encode_images(images), singles, atol=tolerance)
 
 

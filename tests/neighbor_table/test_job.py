@@ -228,7 +228,9 @@ def test_what_cannot_be_used_is_said_so(search: Search, output: Path, tmp_path: 
     with pytest.raises(InvalidInput, match="metric"):
         write_neighbors(search, output, metric="inner")
     for impossible in (-1, 2.1, float("nan")):
-        with pytest.raises(InvalidInput, match=r"min_distance is a cosine distance, .* from 0 to 2"):
+        with pytest.raises(
+            InvalidInput, match=r"min_distance is a cosine distance, .* from 0 to 2"
+        ):
             write_neighbors(search, output, min_distance=impossible)
     with pytest.raises(InvalidFilter):
         write_neighbors(search, output, where={"size": {"$foo": 1}})

@@ -100,7 +100,7 @@ class Golden:
         # One by one: it is how a query is encoded, and the pass for batches stays uncompiled.
         vectors = np.concatenate([encoder.encode_images([image]) for image in self.images])
         cosine = float(np.sum(vectors * self.vectors, axis=1).min())
-        lowest = needed.get(encoder.precision, MIN_COSINE[encoder.precision])
+        lowest = needed.get(encoder.float_precision, MIN_COSINE[encoder.float_precision])
         if not cosine >= lowest:
             raise BundleError(
                 f"{name} doesn't reproduce its golden numbers on {encoder.runtime} in "

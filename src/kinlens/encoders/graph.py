@@ -18,8 +18,13 @@ _EXTERNAL = 1
 
 _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE = 1, 5, 11, 12, 13
-_NODE_OUTPUT, _VALUE_NAME = 2, 1
-_TENSOR_NAME, _TENSOR_LOCATION = 8, 14
+_NODE_OUTPUT, _NODE_OPERATOR, _VALUE_NAME = 2, 4, 1
+_TENSOR_TYPE, _TENSOR_NAME, _TENSOR_LOCATION = 2, 8, 14
+_UINT8, _INT8 = 2, 3
+_MAKES_INTEGERS = {
+    "QuantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger",
+    "MatMulInteger",
+}  # fmt: skip
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -54,11 +59,14 @@ class Graph:
     inputs : that a caller has to feed
     outputs : of the network
     inner : what its operators give, some of it outputs; most files don't say the shapes
+    quantized : whether it computes in integers of 8 bits, both weights and what meets them; not
+        where weights alone are stored so
     """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     inner: tuple[Port, ...] = ()
+    quantized: bool = False
 
 
 def read_graph(onnx: bytes, name: str) -> Graph:
@@ -89,7 +97,8 @@ def _read_graph(model: memoryview, name: str) -> Graph:
     outputs: list[Port] = []
     inner: list[str] = []
     said: dict[str, Port] = {}
-    weights: set[str] = set()
+    weights: dict[str, int] = {}
+    operators: set[str] = set()
     for body in _messages(model, _MODEL_GRAPH):
         for number, value in _fields(body):
             if number == _GRAPH_INPUT:
@@ -97,9 +106,11 @@ def _read_graph(model: memoryview, name: str) -> Graph:
             elif number == _GRAPH_OUTPUT:
                 outputs.append(_port(_message(value)))
             elif number == _GRAPH_INITIALIZER:
-                weights.add(_weight_name(_message(value), name))
+                weights |= dict([_weight(_message(value), name)])
             elif number == _GRAPH_NODE:
-                inner += [_text(made) for made in _messages(_message(value), _NODE_OUTPUT)]
+                node = _message(value)
+                inner += [_text(made) for made in _messages(node, _NODE_OUTPUT)]
+                operators |= {_text(operator) for operator in _messages(node, _NODE_OPERATOR)}
             elif number == _GRAPH_VALUE:
                 port = _port(_message(value))
                 said[port.name] = port
@@ -108,6 +119,7 @@ def _read_graph(model: memoryview, name: str) -> Graph:
         tuple(port for port in inputs if port.name not in weights),
         tuple(outputs),
         tuple(said.get(name, Port(name, 0, None)) for name in inner if name),
+        bool(operators & _MAKES_INTEGERS) and not {_INT8, _UINT8}.isdisjoint(weights.values()),
     )
 
 
@@ -147,17 +159,20 @@ def _as_varint(value: int) -> bytes:
     return bytes(found)
 
 
-def _weight_name(tensor: memoryview, file: str) -> str:
-    found = ""
+def _weight(tensor: memoryview, file: str) -> tuple[str, int]:
+    """Name and element type."""
+    found, kind = "", 0
     for number, value in _fields(tensor):
         if number == _TENSOR_NAME:
             found = _text(value)
+        elif number == _TENSOR_TYPE and isinstance(value, int):
+            kind = value
         elif number == _TENSOR_LOCATION and value == _EXTERNAL:
             raise BundleError(
                 f"{file} keeps its weights in another file; save it as one file, for example with "
                 "onnx.save(onnx.load(path), path, save_as_external_data=False)."
             )
-    return found
+    return found, kind
 
 
 def _port(info: memoryview) -> Port:

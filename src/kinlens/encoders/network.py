@@ -27,7 +27,7 @@ class Session(Protocol):
     runtime: str
     """Name of the runtime: "openvino" or "onnxruntime"."""
     precision: str
-    """What it computes in: "float32" or "bfloat16"."""
+    """What it computes in, where the network doesn't say integers: "float32" or "bfloat16"."""
 
     def __call__(self, batch: Batch) -> Batch:
         """Output of the network, float32 (n, ...), for its input, float32 (n, ...)."""
@@ -119,6 +119,7 @@ class NetworkEncoder(BaseEncoder):
         self._pooling = network.pooling
         self._layout = network.recipe.layout
         self._fixed_batch = network.fixed_batch
+        self._quantized = network.graph.quantized
         self._dim: int | None = None
         dim = _probe(self, network.recipe)
         super().__init__(EncoderIdentity(network.name, network.fingerprint, dim), network.recipe)
@@ -130,9 +131,15 @@ class NetworkEncoder(BaseEncoder):
         return self._session.runtime
 
     @property
-    def precision(self) -> str:
-        """What the runtime computes in."""
+    def float_precision(self) -> str:
+        """What the runtime computes in, or what isn't integers of it: "float32" or "bfloat16"."""
         return self._session.precision
+
+    @property
+    def precision(self) -> str:
+        """What the network is computed in, for people: "float32", "int8, the rest in float32"."""
+        floats = self.float_precision
+        return f"int8, the rest in {floats}" if self._quantized else floats
 
     def run(self, batch: Batch) -> Batch:
         """See `BaseEncoder.run`."""

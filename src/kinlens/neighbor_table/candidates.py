@@ -162,7 +162,6 @@ class _Copier:
         except OSError as error:
             raise write_error(error, self._folder) from error
 
-
     def warnings(self) -> list[str]:
         named = filters.fields_of(self._where) | filters.fields_of(self._for_where)
         unknown = named - self._fields
