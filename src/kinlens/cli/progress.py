@@ -1,10 +1,11 @@
-"""How far a long run is, for people: a bar, a rate and the time left."""
+"""How far a long run is, for people and for logs: a rate and the time left."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from kinlens.cli import common
@@ -12,13 +13,45 @@ from kinlens.cli import common
 if TYPE_CHECKING:
     from kinlens.ingest import Progress
 
+LINE_EVERY = 10.0
+"""Seconds between lines where no terminal shows a bar; a short run writes none."""
+
 
 @contextmanager
 def progress_bar(label: str, *, enabled: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """A callback that moves a bar on standard error; None where nobody watches."""
-    if not enabled or not sys.stderr.isatty():
+    """A callback that moves a bar on standard error, or writes lines to it where it's no terminal.
+
+    None where nobody is to be told.
+    """
+    if not enabled:
         yield None
-        return
+    elif sys.stderr.isatty():
+        yield from _bar(label)
+    else:
+        yield _lines(label)
+
+
+def _lines(label: str) -> Callable[[Progress], None]:
+    told = monotonic()
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        now = monotonic()
+        if now - told >= LINE_EVERY:
+            told = now
+            print(f"{label}: {_done(progress)} · {_pace(progress)}", file=sys.stderr, flush=True)  # noqa: T201
+
+    return tell
+
+
+def _done(progress: Progress) -> str:
+    if not progress.total:
+        return f"{progress.done:,}"
+    share = int(100 * progress.done / progress.total)
+    return f"{progress.done:,} of {progress.total:,}, {share} %"
+
+
+def _bar(label: str) -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
