@@ -20,6 +20,7 @@ FLOORS = {
         "preprocess",
         "ranking",
         "store",
+        "drafts",
         "thumbnails",
         "batching",
         "parquet",

@@ -5,8 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,6 +66,83 @@ def test_a_copy_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch, cod
     with pytest.raises(expected, match=r"written|No space"):
         store.put(b"data")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from kinlens.store import PictureStore
+sync = os.fsync
+def slow(handle):
+    if "draft" in os.readlink(f"/proc/self/fd/{handle}"):
+        print("writing", flush=True)
+        sys.stdin.readline()
+    sync(handle)
+os.fsync = slow
+print(PictureStore(Path(sys.argv[1])).put(sys.argv[2].encode()), flush=True)
+"""
+
+
+@contextmanager
+def writer(folder: Path, text: str) -> Iterator[subprocess.Popen[str]]:
+    """A process in the middle of keeping a copy, until it is sent a line."""
+    command = [sys.executable, "-c", WRITER, str(folder), text]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "writing\n"
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks into /proc")
+@pytest.mark.parametrize("write", ["put", "locked"])
+def test_what_a_killed_writer_left_is_swept_and_no_draft_of_a_live_one(tmp_path, write):
+    def drafts() -> int:
+        return len(list(tmp_path.rglob("draft-*")))
+
+    with writer(tmp_path, "live") as live, writer(tmp_path, "killed") as killed:
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+        assert drafts() == 2
+        store = PictureStore(tmp_path)
+        if write == "put":
+            store.put(b"mine")
+        else:
+            with store.locked():
+                pass
+        assert drafts() == 1
+        said, _ = live.communicate("\n")
+    assert store.read(said.strip()) == b"live"
+    assert drafts() == 0
+
+
+def test_a_draft_that_is_swept_before_it_is_locked_is_begun_again(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+    flock, first = fcntl.flock, []
+
+    def late(handle: int, how: int) -> None:
+        if not first:
+            first.append(handle)
+            PictureStore(tmp_path)._sweep_once()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    store = PictureStore(tmp_path)
+    assert store.read(store.put(b"bytes")) == b"bytes"
+    assert first
+
+
+def test_many_threads_sweep_none_of_their_own_drafts(tmp_path):
+    def put(number: int) -> str:
+        return PictureStore(tmp_path).put(str(number % 50).encode())
+
+    with ThreadPoolExecutor(8) as pool:
+        references = set(pool.map(put, range(200)))
+    assert set(PictureStore(tmp_path).copies()) == references
+    assert len(references) == 50
 
 
 def test_each_new_folder_is_synced_in_the_one_above(tmp_path, monkeypatch):

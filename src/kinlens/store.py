@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kinlens.drafts import sweep, write_whole
 from kinlens.errors import CatalogBusy, CatalogError, CatalogFull, PictureGone
 from kinlens.images import Limits, read_file
 
@@ -36,7 +36,8 @@ def content_hash(data: bytes) -> str:
 class PictureStore:
     """Copies of pictures that came as bytes, by URL or as base64, each named by its content.
 
-    Safe for many threads and processes: a copy appears whole or not at all.
+    Safe for many threads and processes: a copy appears whole or not at all. The first that writes
+    sweeps away what processes left that were killed while they wrote.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ class PictureStore:
 
     def __init__(self, folder: Path, limits: Limits | None = None) -> None:
         self._folder = folder
+        self._drafts = folder / ".drafts"
+        self._swept = False
         self._limits = limits or Limits()
         self._lock = FileLock(folder / ".lock")  # each thread's own, which may take it again
 
@@ -127,6 +130,7 @@ class PictureStore:
         except OSError as error:
             raise write_error(error, self._folder) from error
         try:
+            self._sweep_once()
             yield
         finally:
             self._lock.release()
@@ -136,18 +140,14 @@ class PictureStore:
 
     def _write(self, target: Path, data: bytes) -> None:
         _make_folder(target.parent)
-        handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        self._sweep_once()
+        write_whole(target, data, self._drafts)
         _sync_folder(target.parent)
+
+    def _sweep_once(self) -> None:
+        if not self._swept:
+            self._swept = True
+            sweep(self._drafts)
 
 
 def _make_folder(folder: Path) -> None:
