@@ -104,6 +104,30 @@ def test_index_prunes_and_reports_failures(
     assert [item["id"] for item in items["items"]] == ["red/1.jpg", "red/2.jpg"]
 
 
+@pytest.mark.parametrize("verb", [("items", "list"), ("ledger",)])
+def test_lists_go_on_after_an_id(catalog: Path, verb: tuple[str, ...]) -> None:
+    def page(*options: str) -> list[str]:
+        found = run_json(*verb, "--data", str(catalog), *options)
+        return [entry["id"] for entry in (found["items"] if isinstance(found, dict) else found)]
+
+    whole = page("--limit", "1000")
+    assert len(whole) == COUNT
+    walked = page("--limit", "7")
+    while more := page("--limit", "7", "--after", walked[-1]):
+        assert len(more) <= 7
+        walked += more
+    assert walked == whole
+    assert f"--after {whole[6]} goes on" in run(*verb, "--data", str(catalog), "--limit", "7")
+    assert "goes on" not in run(*verb, "--data", str(catalog), "--after", whole[-3])
+
+
+def test_an_empty_page_of_the_ledger_says_why(catalog: Path) -> None:
+    ledger = ("ledger", "--data", str(catalog))
+    assert "Nothing comes after zzz." in run(*ledger, "--after", "zzz")
+    assert "Nothing is removed." in run(*ledger, "--state", "removed")
+    assert "Nothing failed." in run(*ledger, "--failed")
+
+
 def test_search_by_picture_item_and_filter(shop: Path, catalog: Path) -> None:
     picture = str(shop.parent / "images" / "mug-0002.jpg")
     answer = run_json("search", picture, "--data", str(catalog), "-k", "3", "--facet", "category")

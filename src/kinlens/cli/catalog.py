@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, cast, get_args
@@ -11,7 +13,7 @@ import typer
 
 from kinlens.cli import common
 from kinlens.errors import InvalidInput, NotFound
-from kinlens.types import NewItem, State, picture_source
+from kinlens.types import Item, NewItem, Outcome, State, picture_source
 
 items = typer.Typer(no_args_is_help=True, help="List, show, add or delete single items.")
 
@@ -26,20 +28,18 @@ def register(app: typer.Typer) -> None:
 @items.command("list")
 def list_items(
     where: common.WhereOption = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 50,
-    after: Annotated[
-        str | None, typer.Option(help="Begin after this id.", show_default=False)
-    ] = None,
+    limit: common.Limit = 50,
+    after: common.After = None,
     json: common.Json = False,
     data: common.Data = None,
 ) -> None:
     """List items in order of their ids."""
     with common.open_catalog(data) as service:
         condition = common.parse_where(where)
-        found = service.items(condition, after=after, limit=limit)
+        found = service.items(condition, after=after, limit=limit + 1)
         total, warnings = service.count(condition), service.warnings(condition)
     if json:
-        listed = [asdict(item) for item in found]
+        listed = [asdict(item) for item in found[:limit]]
         common.print_json({"items": listed, "total": total, "warnings": warnings})
         return
     common.warn(warnings)
@@ -51,10 +51,12 @@ def list_items(
             common.title("", item.metadata),
             common.brief(item.metadata),
         )
-        for item in found
+        for item in found[:limit]
     ]
     common.table(columns, rows)
-    common.console().print(f"\n{len(found):,} of {total:,}", style="dim")
+    common.console().print(
+        f"\n{len(rows):,} of {total:,}{_goes_on(found, limit)}", style="dim", markup=False
+    )
 
 
 @items.command("get")
@@ -110,24 +112,43 @@ def ledger(
         str | None,
         typer.Option(help=f"Only this state: {', '.join(get_args(State))}.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 1000,
+    limit: common.Limit = 1000,
+    after: common.After = None,
     json: common.Json = False,
     data: common.Data = None,
 ) -> None:
-    """Show what became of each picture, and why."""
+    """Show what became of each picture, and why, in order of their ids."""
     if failed and state not in (None, "failed"):
         raise InvalidInput(f"--failed and --state {state} exclude each other; give one of them.")
     with common.open_catalog(data) as service:
-        rows = list(service.ledger(_state("failed" if failed else state), limit=limit))
+        wanted = _state("failed" if failed else state)
+        found = list(service.ledger(wanted, after=after, limit=limit + 1))
+    rows = found[:limit]
     if json:
         common.print_json([asdict(row) for row in rows])
         return
     if not rows:
-        common.console().print("Nothing failed." if failed else "The ledger is empty.")
+        common.console().print(_why_no_rows(wanted, after), markup=False)
         return
     columns = {"when": "left", "state": "left", "id": "left", "reason": "left"}
     shown = [(_when(row.at), row.state, row.id, row.reason) for row in rows]
     common.table(columns, shown)
+    if len(found) > limit:
+        common.console().print(
+            f"\n{len(rows):,}{_goes_on(found, limit)}", style="dim", markup=False
+        )
+
+
+def _why_no_rows(state: State | None, after: str | None) -> str:
+    if after:
+        return f"Nothing comes after {after}."
+    if state:
+        return "Nothing failed." if state == "failed" else f"Nothing is {state}."
+    return "The ledger is empty."
+
+
+def _goes_on(found: Sequence[Item | Outcome], limit: int) -> str:
+    return f" · --after {shlex.quote(found[limit - 1].id)} goes on" if len(found) > limit else ""
 
 
 def _state(name: str | None) -> State | None:

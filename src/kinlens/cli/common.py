@@ -37,6 +37,8 @@ Encoder = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Limit = Annotated[int, typer.Option(help="At most so many.", min=1)]
+After = Annotated[str | None, typer.Option(help="Begin after this id.", show_default=False)]
 WhereOption = Annotated[
     list[str] | None,
     typer.Option(
