@@ -1,6 +1,7 @@
 """How long is it from a frame to its matches on the page, and how much can one matcher take?
 
     python benchmarks/live.py [--items 100000] [--seconds 20]
+    python benchmarks/live.py --only overload [--rounds 3]
     python benchmarks/live.py --memory 30
 
 Everything runs as its users run it, each in a process of its own, all on the cores of one machine:
@@ -12,7 +13,10 @@ page      milliseconds from when the camera had a frame to the animation frame i
           shows its matches, of every view that the page showed
 matcher   views matched in a second by one matcher that always has some waiting, in one process
 devices   200 devices that each publish a vector a second, to the server-sent events of all
-overload  four times as many views as one matcher can take: how old the views are that it matches
+store     four times as many views as one matcher can take, in one process: how old the views are
+          that it hands to the store
+overload  four times as many views as can be matched, from devices over the broker to the page: how
+          stale the page ever gets; `staleness.py` says what exactly that is
 memory    of `kinlens live` while a camera publishes at full rate; only with --memory, in minutes
 """
 
@@ -21,25 +25,21 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from data import make_catalog, photos
-from playwright.sync_api import sync_playwright
-from processes import KINLENS, cpu_seconds, free_port, get, memory, ready
+from live_parts import Parts, browser, camera, live, servers
+from processes import cpu_seconds, get, memory
 from report import Report
+from staleness import DEVICES as CROWD
+from staleness import OVERLOAD, overload
 
 from kinlens.config import DEFAULT_ENCODER
 from kinlens.live import wire
@@ -53,10 +53,7 @@ from kinlens.wiring import open_search
 
 RATES = (5, 15, 30)
 DEVICES = 200
-CROWD = 128
-"""Devices in one process, so that some always wait."""
 
-OVERLOAD = 4
 WARM_UP = 3.0
 WATCH = """() => {
   window.shown = [];
@@ -74,9 +71,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
+    parser.add_argument("--only", choices=["overload"], help="measure this, and no more")
+    parser.add_argument("--rounds", type=int, default=3, help="of the overload")
     parser.add_argument("--memory", type=float, help="minutes to watch memory for, and no more")
     options = parser.parse_args()
-    report = Report("live-memory" if options.memory else "live", __doc__.splitlines()[0])
+    part = "memory" if options.memory else options.only
+    report = Report(f"live-{part}" if part else "live", __doc__.splitlines()[0])
     with tempfile.TemporaryDirectory(prefix="kinlens-live-") as folder:
         data = Path(folder, "data")
         vectors = make_catalog(data, DEFAULT_ENCODER, options.items, photos(1500))
@@ -84,10 +84,27 @@ def main() -> None:
             if options.memory:
                 about = {"items": options.items, "parts": parts.names}
                 report.add(measured="memory", **about, **memory_over(data, parts, options.memory))
+            elif options.only:
+                overloaded(report, data, parts, vectors, options)
             else:
                 in_process(report, data, vectors, options)
                 between_processes(report, data, parts, vectors, options)
+                overloaded(report, data, parts, vectors, options)
     report.write()
+
+
+def overloaded(
+    report: Report, data: Path, parts: Parts, vectors: Vectors, options: argparse.Namespace
+) -> None:
+    """How stale the page gets."""
+    about = {"measured": "overload", "items": options.items, "parts": parts.names}
+    if not parts.broker:
+        report.add(**about, skipped="needs Mosquitto and Redis")
+        return
+    with tempfile.TemporaryDirectory(prefix="kinlens-crowd-") as folder:
+        times = {"seconds": options.seconds, "rounds": options.rounds}
+        found = overload(data, parts, vectors, folder=Path(folder), **times)
+    report.add(**about, times=OVERLOAD, devices=CROWD, **found)
 
 
 def between_processes(
@@ -104,119 +121,12 @@ def between_processes(
     report.add(measured="devices", **about, **devices(data, parts, vectors, options.seconds))
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the live view runs on."""
-
-    broker: str = ""
-    store: str = ""
-
-    @property
-    def names(self) -> str:
-        """For the report."""
-        return "Mosquitto and Redis" if self.broker else "one process"
-
-    @property
-    def options(self) -> list[str]:
-        """Of `kinlens live`."""
-        return ["--broker", self.broker, "--store", self.store] if self.broker else ["--demo"]
-
-
-@contextmanager
-def servers(folder: Path) -> Iterator[Parts]:
-    """A broker and a store, where both are installed."""
-    paths = os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin"
-    mosquitto = shutil.which("mosquitto", path=paths)
-    redis = shutil.which("redis-server", path=paths)
-    if not mosquitto or not redis:
-        yield Parts()
-        return
-    broker, store = free_port(), free_port()
-    settings = folder / "mosquitto.conf"
-    settings.write_text(f"listener {broker} 127.0.0.1\nallow_anonymous true\n", encoding="utf-8")
-    commands = [
-        [mosquitto, "-c", str(settings)],
-        [redis, "--port", str(store), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
-    ]
-    with ExitStack() as stack:
-        for command in commands:
-            stack.enter_context(process(command))
-        time.sleep(1)
-        yield Parts(f"mqtt://127.0.0.1:{broker}", f"redis://127.0.0.1:{store}/0")
-
-
-@contextmanager
-def process(command: list[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process that is ended."""
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | options
-    with subprocess.Popen(command, text=True, **options) as running:
-        try:
-            yield running
-        finally:
-            running.send_signal(signal.SIGTERM)
-            running.wait(30)
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A `kinlens live`."""
-
-    pid: int
-    port: int
-
-
-@contextmanager
-def live(data: Path, parts: Parts) -> Iterator[Live]:
-    """`kinlens live`, once it is ready."""
-    port = free_port()
-    command = [*KINLENS, "live", "--data", str(data), "--port", str(port), *parts.options]
-    with process(command, env={**os.environ, "KINLENS_RATE_LIMIT": "0"}) as running:
-        while not ready(port):
-            if running.poll() is not None:
-                sys.exit(f"kinlens live ended with {running.returncode}.")
-            time.sleep(0.05)
-        yield Live(running.pid, port)
-
-
-@dataclass(slots=True)
-class Camera:
-    """A `kinlens camera`: when it had each frame that it published, by number."""
-
-    pid: int
-    taken: dict[int, float] = field(default_factory=dict)
-
-
-@contextmanager
-def camera(data: Path, parts: Parts, rate: float) -> Iterator[Camera]:
-    """A camera on the recorded walk that publishes every frame."""
-    command = [
-        *KINLENS, "camera", "walk", "--loop", "--json", "--data", str(data), "--device", "walk",
-        "--broker", parts.broker, "--rate", str(rate), "--change", "0",
-    ]  # fmt: skip
-    with process(command, stdout=subprocess.PIPE) as running:
-        told = Camera(running.pid)
-
-        def read() -> None:
-            assert running.stdout is not None
-            for line in running.stdout:
-                published = json.loads(line)
-                if "sequence" in published:
-                    told.taken[published["sequence"]] = published["taken_at"]
-
-        threading.Thread(target=read, daemon=True).start()
-        yield told
-
-
 def page(data: Path, parts: Parts, rate: float, seconds: float) -> dict[str, Any]:
     """From a frame to the page."""
     with ExitStack() as stack:
         service = stack.enter_context(live(data, parts))
         told = stack.enter_context(camera(data, parts, rate))
-        chromium = stack.enter_context(sync_playwright()).chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        stack.callback(chromium.close)
-        opened = chromium.new_page(viewport={"width": 1440, "height": 900})
+        opened = stack.enter_context(browser())
         while not told.taken:
             time.sleep(0.05)
         opened.goto(f"http://127.0.0.1:{service.port}/live?device=walk")
@@ -250,7 +160,7 @@ def in_process(report: Report, data: Path, vectors: Vectors, options: argparse.N
         rounds = [round(one, 1) for one in rates]
         report.add(measured="matcher", items=options.items, views_per_s=rate, rounds=rounds)
         found = crowd(search, vectors, options.seconds, OVERLOAD * rate)
-        report.add(measured="overload", items=options.items, times=OVERLOAD, **found)
+        report.add(measured="store", items=options.items, times=OVERLOAD, **found)
 
 
 class Watching:

@@ -15,6 +15,7 @@ import numpy as np
 from kinlens.config import DeviceSettings, Settings
 from kinlens.errors import KinlensError
 from kinlens.live.counters import Counters
+from kinlens.live.rehearsal import rehearse
 from kinlens.live.slots import Slots
 from kinlens.live.store import RESTART, LatestStore
 from kinlens.live.types import Sighting, View
@@ -23,7 +24,9 @@ from kinlens.types import Hit, Match, Vectors
 
 log = logging.getLogger("kinlens.live")
 
-BATCH = 64
+BATCH = 32
+"""Looked up in one pass at most: what comes meanwhile waits for all of it."""
+
 SAME = 0.999
 """Cosine similarity from which on two sightings of a device show the same."""
 
@@ -125,6 +128,10 @@ class Matcher:
         dropped = self._slots.put(sighting.device, sighting)
         self.counters.add("dropped", dropped)
         return True
+
+    def rehearse(self) -> None:
+        """Search as for a device without settings of its own, so that none waits for it later."""
+        rehearse(self._search.parts.catalog, self._settings_of(""), BATCH)
 
     def close(self) -> None:
         """Take no more; what waits is dropped."""

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-import numpy as np
-
 from kinlens.adding import encode_each
 from kinlens.batching import Batcher
 from kinlens.errors import InvalidInput, KinlensError, PermissionDenied, PictureError
@@ -120,12 +118,10 @@ class LiveService:
         self._complained_at = -COMPLAIN
 
     def start(self) -> None:
-        """Listen to the bus, if there is one, once a first search has loaded what searches need."""
+        """Listen to the bus, if there is one, once first searches have loaded what they need."""
         if self.bus is None:
             return
-        ramp = np.linspace(1, 2, self.search.encoder.dim)
-        vector = np.asarray(ramp / np.linalg.norm(ramp), np.float32)
-        self.search.parts.catalog.search(vector[None], 1)
+        self.matcher.rehearse()
         self.bus.subscribe([wire.SIGHTINGS], self._on_sighting, group=self._policy.group)
         # Brokers give topics that begin with $ to no group.
         self.bus.subscribe([wire.DEEPLENS], self._on_deeplens)

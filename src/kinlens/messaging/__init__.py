@@ -10,7 +10,13 @@ from kinlens.messaging.base import MAX_PAYLOAD, Bus, Handler, Message, Will, mat
 __all__ = ["MAX_PAYLOAD", "Bus", "Handler", "Message", "Will", "matches", "open_bus", "redacted"]
 
 
-def open_bus(url: str, *, client_id: str | None = None, will: Will | None = None) -> Bus:
+def open_bus(
+    url: str,
+    *,
+    client_id: str | None = None,
+    will: Will | None = None,
+    max_lag: float | None = None,
+) -> Bus:
     """A client of the bus at a URL; it connects by itself, at once or when that works.
 
     Parameters
@@ -19,6 +25,8 @@ def open_bus(url: str, *, client_id: str | None = None, will: Will | None = None
         "mqtts://..."; "?ca=FILE" names the certificates to trust, "&cert=FILE&key=FILE" one's own
     client_id : no two clients of a broker share one; made up if None
     will : published by the broker if this client goes without a goodbye
+    max_lag : seconds for which messages may wait to be read; when it is longer, since more comes
+        than is read, those that wait are passed over for newer ones. None for any time
 
     Raises
     ------
@@ -29,11 +37,11 @@ def open_bus(url: str, *, client_id: str | None = None, will: Will | None = None
     if parts.scheme == "memory":
         from kinlens.messaging.memory import MemoryBus, memory_broker  # noqa: PLC0415
 
-        return MemoryBus(memory_broker(parts.netloc), will)
+        return MemoryBus(memory_broker(parts.netloc), will, max_lag=max_lag)
     if parts.scheme in {"mqtt", "mqtts"} and parts.hostname:
         from kinlens.messaging.mqtt import MqttBus  # noqa: PLC0415
 
-        return MqttBus(url, client_id=client_id, will=will)
+        return MqttBus(url, client_id=client_id, will=will, max_lag=max_lag)
     raise ConfigError(
         "A broker is mqtt://host:port, mqtts://host:port or memory://NAME; "
         f"got {redacted(url)!r:.200}."

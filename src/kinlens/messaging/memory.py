@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -92,11 +93,15 @@ class MemoryBus:
     ----------
     broker : those with the same one hear each other
     will : published if the client is dropped rather than closed
+    max_lag : see `open_bus`; of messages that expire
     """
 
-    def __init__(self, broker: MemoryBroker, will: Will | None = None) -> None:
+    def __init__(
+        self, broker: MemoryBroker, will: Will | None = None, *, max_lag: float | None = None
+    ) -> None:
         self._broker = broker
         self._will = will
+        self._max_lag = math.inf if max_lag is None else max_lag
         self._unread: deque[tuple[Handler, Message, float | None]] = deque(maxlen=MAX_UNREAD)
         self._changed = threading.Condition()
         self._open = True
@@ -129,6 +134,8 @@ class MemoryBus:
 
     def receive(self, handler: Handler, message: Message, until: float | None) -> None:
         """Take a message from the broker; it is handled by a thread of this client."""
+        if until is not None:
+            until = min(until, time.monotonic() + self._max_lag)
         with self._changed:
             self.dropped += len(self._unread) == MAX_UNREAD
             self._unread.append((handler, message, until))

@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kinlens.errors import MissingDependency
@@ -29,6 +28,8 @@ from kinlens.messaging.base import (
     check_pattern,
     matches,
 )
+from kinlens.messaging.echo import EVERY, Echo
+from kinlens.messaging.letters import Letter, Subscription
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
@@ -54,34 +55,6 @@ ENVELOPE = 1024
 """Bytes of a packet beside its payload at most."""
 
 
-@dataclass(slots=True)
-class _Letter:
-    """A message that waits to be sent, until a monotonic time."""
-
-    topic: str
-    payload: bytes
-    retain: bool
-    until: float
-    attempts: int = 0
-
-    @property
-    def size(self) -> int:
-        return len(self.topic.encode()) + len(self.payload)
-
-
-@dataclass(frozen=True, slots=True)
-class _Subscription:
-    """What is asked of the broker, and who gets it."""
-
-    pattern: str
-    handler: Handler
-    group: str | None
-
-    @property
-    def filter(self) -> str:
-        return f"$share/{self.group}/{self.pattern}" if self.group else self.pattern
-
-
 class MqttBus:
     """A client of an MQTT 5 broker, QoS 1; see `Bus`.
 
@@ -90,6 +63,7 @@ class MqttBus:
     url : see `open_bus`
     client_id : made up if None
     will : published by the broker when the connection breaks
+    max_lag : see `open_bus`
 
     Raises
     ------
@@ -97,7 +71,14 @@ class MqttBus:
     ConfigError : a URL or a certificate file that can't be used
     """
 
-    def __init__(self, url: str, *, client_id: str | None = None, will: Will | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str | None = None,
+        will: Will | None = None,
+        max_lag: float | None = None,
+    ) -> None:
         self._address = Address.parse(url)
         self._context = tls_context(self._address) if self._address.tls else None
         self._client_id = client_id or f"kinlens-{secrets.token_hex(8)}"
@@ -105,19 +86,23 @@ class MqttBus:
         self._paho = _import_paho()
         self._changed = threading.Condition()
         self._client: Client | None = None
-        self._waiting: deque[_Letter] = deque()
-        self._sent: dict[int, _Letter] = {}
+        self._waiting: deque[Letter] = deque()
+        self._sent: dict[int, Letter] = {}
         self._acknowledged: set[int] = set()
         self._in_hand = False
-        self._subscriptions: list[_Subscription] = []
+        self._subscriptions: list[Subscription] = []
         self._unconfirmed = 0
         self._online = False
         self._closing = False
         self._window = IN_FLIGHT
         self._largest = MAX_PAYLOAD + ENVELOPE
         self._said = ""
+        self._echo = None if max_lag is None else Echo(max_lag, self._address, self._client_id)
+        self._passing_over = False
         self.dropped = 0
         self.failed = 0
+        if self._echo is not None:
+            self.subscribe([self._echo.topic], self._echo.heard)
         self._threads = [
             threading.Thread(target=target, name=f"kinlens-mqtt-{name}", daemon=True)
             for name, target in (("connect", self._stay_connected), ("send", self._send))
@@ -128,7 +113,7 @@ class MqttBus:
     @property
     def connected(self) -> bool:
         """See `Bus.connected`."""
-        return self._online and self._unconfirmed == 0
+        return self._passing_over or (self._online and self._unconfirmed == 0)
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry: float | None = None
@@ -139,7 +124,7 @@ class MqttBus:
         with self._changed:
             if self._closing:
                 return
-            self._waiting.append(_Letter(topic, bytes(payload), retain, until))
+            self._waiting.append(Letter(topic, bytes(payload), retain, until))
             self._bound()
             self._changed.notify_all()
 
@@ -149,7 +134,7 @@ class MqttBus:
         """See `Bus.subscribe`."""
         for topic in topics:
             check_pattern(topic)
-        added = [_Subscription(topic, handler, group) for topic in topics]
+        added = [Subscription(topic, handler, group) for topic in topics]
         with self._changed:
             self._subscriptions += added
             client = self._client if self._online else None
@@ -176,7 +161,11 @@ class MqttBus:
     def _stay_connected(self) -> None:
         wait = FIRST_WAIT
         while not self._closing:
-            wait = FIRST_WAIT if self._connect() else min(2 * wait, LONGEST_WAIT)
+            entered = self._connect()
+            if entered and self._passing_over:
+                continue
+            self._passing_over = False
+            wait = FIRST_WAIT if entered else min(2 * wait, LONGEST_WAIT)
             # Without chance, all devices would come back to a broker at the same moment.
             self._pause(wait * random.uniform(0.5, 1))  # noqa: S311
 
@@ -204,6 +193,8 @@ class MqttBus:
             return False
         with self._changed:
             self._client = client
+        if self._echo is not None:
+            self._echo.begin()
         client.loop_start()
         self._wait_for_end(client, gone)
         client.loop_stop()
@@ -212,13 +203,26 @@ class MqttBus:
 
     def _wait_for_end(self, client: Client, gone: threading.Event) -> None:
         seen = time.monotonic()
-        while not gone.wait(1.0):
+        while not gone.wait(EVERY if self._echo else 1.0):
             if self._closing:
                 client.disconnect()
+            elif self._echo and self._online and self._unconfirmed == 0:
+                self._stay_near(client, self._echo, time.monotonic())
             if client.is_connected():
                 seen = time.monotonic()
             elif time.monotonic() - seen > KEEP_ALIVE + CONNECT_TIMEOUT:
                 return  # paho has stopped without telling
+
+    def _stay_near(self, client: Client, echo: Echo, now: float) -> None:
+        """Leave the broker, and with it what waits there, if that has waited for too long."""
+        if not self._passing_over and echo.is_too_late(now):
+            self._passing_over = True
+            client.disconnect()
+            return
+        if not echo.muted:
+            self.publish(echo.topic, echo.send(now), expiry=1.0)
+        if echo.misses_kept(now):
+            _ask_for(client, [each for each in self._subscriptions if not each.group])
 
     def _disconnected(self) -> bool:
         """Let what wasn't acknowledged wait again; whether we had been online."""
@@ -233,7 +237,7 @@ class MqttBus:
             self._sent.clear()
             self._acknowledged.clear()
             self._changed.notify_all()
-        if was and not self._closing:
+        if was and not self._closing and not self._passing_over:
             self._say(f"The connection to the broker {self._address} is lost. Trying again.")
         return was
 
@@ -281,7 +285,7 @@ class MqttBus:
                     self._waiting.appendleft(letter)
                 self._changed.notify_all()
 
-    def _next_letter(self) -> tuple[Client, _Letter] | None:
+    def _next_letter(self) -> tuple[Client, Letter] | None:
         """The next message to be sent, and by which client; None when closed."""
         with self._changed:
             while not self._closing:
@@ -318,8 +322,9 @@ class MqttBus:
             wanted = list(self._subscriptions)
             self._unconfirmed = len(wanted)
             self._online = True
+            kept, self._passing_over = not self._passing_over, False
             self._changed.notify_all()
-        _ask_for(client, wanted)
+        _ask_for(client, wanted, kept=kept)
 
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
@@ -335,7 +340,8 @@ class MqttBus:
     ) -> None:
         if reason.is_failure:
             self.dropped += 1
-            self._say(f"The broker {self._address} refuses a message: {reason}.")
+            muted = self._echo.refused() if self._echo else ""
+            self._say(muted or f"The broker {self._address} refuses a message: {reason}.")
         with self._changed:
             if self._sent.pop(mid, None) is None:
                 self._acknowledged.add(mid)
@@ -378,12 +384,12 @@ def _properties(kind: str, **values: int) -> Properties:
     return properties
 
 
-def _ask_for(client: Client, wanted: Sequence[_Subscription]) -> None:
+def _ask_for(client: Client, wanted: Sequence[Subscription], *, kept: bool = True) -> None:
     from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
 
     for each in wanted:
         # Some brokers send what is retained to a group, though they must not.
-        retained = SubscribeOptions.RETAIN_DO_NOT_SEND if each.group else 0
+        retained = 0 if kept and not each.group else SubscribeOptions.RETAIN_DO_NOT_SEND
         options = SubscribeOptions(qos=1, retainHandling=retained)
         client.subscribe(each.filter, options=options)
 
