@@ -23,6 +23,7 @@ from kinlens.examples import Clock, ExampleReader
 from kinlens.images import encode_thumbnail, sniff
 from kinlens.store import content_hash
 from kinlens.types import (
+    DEFAULT_K,
     Answer,
     EncoderIdentity,
     Example,
@@ -118,7 +119,7 @@ class Search:
         self,
         query: Wanted,
         *,
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
         metric: Metric = "cosine",
         facets: Sequence[str] = (),
@@ -170,7 +171,7 @@ class Search:
         self,
         item_id: str,
         *,
-        k: int = 10,
+        k: int = DEFAULT_K,
         where: Where | None = None,
         metric: Metric = "cosine",
         facets: Sequence[str] = (),
@@ -348,7 +349,7 @@ class Search:
 def as_query(
     query: Wanted,
     *,
-    k: int = 10,
+    k: int = DEFAULT_K,
     where: Where | None = None,
     metric: Metric = "cosine",
     facets: Sequence[str] = (),

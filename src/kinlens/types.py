@@ -27,6 +27,9 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
+DEFAULT_K = 10
+"""Hits of a search that doesn't say how many, at every door."""
+
 MAX_ID_LENGTH = 512
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -144,7 +147,7 @@ class Query:
     """
 
     examples: tuple[Example, ...]
-    k: int = 10
+    k: int = DEFAULT_K
     where: Where | None = None
     metric: Metric = "cosine"
     facets: tuple[str, ...] = ()

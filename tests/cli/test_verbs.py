@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from kinlens.cli import app
 from kinlens.sample import build_sample
+from kinlens.types import DEFAULT_K
 
 COUNT = 24
 
@@ -137,6 +138,7 @@ def test_search_by_picture_item_and_filter(shop: Path, catalog: Path) -> None:
     assert answer["exact"] is True
     assert {entry["count"] for entry in answer["facets"]["category"]} == {2}
 
+    assert len(run_json("search", picture, "--data", str(catalog))["hits"]) == DEFAULT_K < COUNT
     similar = run_json("search", "--id", "mug-0002", "--data", str(catalog), "-k", "100")
     assert len(similar["hits"]) == COUNT - 1
 

@@ -11,7 +11,7 @@ import typer
 
 from kinlens.cli import common
 from kinlens.errors import InvalidInput
-from kinlens.types import Answer, Example, Query, picture_source
+from kinlens.types import DEFAULT_K, Answer, Example, Query, picture_source
 
 if TYPE_CHECKING:
     from kinlens.search import Search
@@ -50,7 +50,7 @@ def search(
             show_default=False,
         ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many look-alikes.")] = 10,
+    k: Annotated[int, typer.Option("-k", help="How many look-alikes.")] = DEFAULT_K,
     where: common.WhereOption = None,
     metric: Annotated[str, typer.Option(help="cosine or euclidean.")] = "cosine",
     facets: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from kinlens.types import MAX_ID_LENGTH, Metric
+from kinlens.types import DEFAULT_K, MAX_ID_LENGTH, Metric
 
 MAX_K = 1000
 MAX_EXAMPLES = 16
@@ -125,7 +125,7 @@ class SearchBody(Strict):
     )
 
     examples: Annotated[list[ExampleBody], Field(max_length=MAX_EXAMPLES)] = []
-    k: K = 24
+    k: K = DEFAULT_K
     where: Filter | None = None
     metric: Metric = "cosine"
     facets: Names = []
@@ -194,7 +194,7 @@ class SearchForm(BaseModel):
 
     image: Annotated[list[bytes], Field(description="Pictures; each is an example of weight 1.")]
     query: Annotated[SearchBody | None, Field(description="As JSON; replaces the rest.")] = None
-    k: K = 24
+    k: K = DEFAULT_K
     where: Annotated[str | None, Field(description="A filter, as JSON.")] = None
     metric: Metric = "cosine"
     facets: Annotated[str | None, Field(description="Field names, by commas.")] = None

@@ -10,6 +10,7 @@ import pytest
 
 from http_door import COUNT, DIM, item_id, problem
 from kinlens.http.answers import AnswerBody
+from kinlens.types import DEFAULT_K
 
 
 def post(client: httpx.Client, **body: Any) -> httpx.Response:
@@ -354,3 +355,13 @@ def test_a_field_that_no_item_has_is_warned_of(client: httpx.Client) -> None:
         assert warning.startswith("No item has the field colour, which counts as null. The fields ")
     known = client.post("/v1/search", json={**body, "where": {"color": "red"}})
     assert known.json()["warnings"] == []
+
+
+def test_as_many_hits_as_at_the_other_doors(client: httpx.Client, pictures: list[bytes]) -> None:
+    assert COUNT > DEFAULT_K
+    for response in (
+        client.post("/v1/search", json={"examples": [{"vector": [1.0] * DIM}]}),
+        client.post("/v1/search", files={"image": pictures[0]}),
+        client.get(f"/v1/items/{item_id(0)}/similar"),
+    ):
+        assert len(response.json()["hits"]) == DEFAULT_K

@@ -40,7 +40,7 @@ from kinlens.http.requests import (
     NewItemBody,
 )
 from kinlens.http.routes.search import reply
-from kinlens.types import Item, Metric, NewItem, Outcome, check_id
+from kinlens.types import DEFAULT_K, Item, Metric, NewItem, Outcome, check_id
 
 router = APIRouter(tags=["items"])
 ItemId = Annotated[
@@ -152,7 +152,7 @@ async def similar(
     request: Request,
     item_id: ItemId,
     *,
-    k: Annotated[int, Parameter(ge=1, le=MAX_K)] = 24,
+    k: Annotated[int, Parameter(ge=1, le=MAX_K)] = DEFAULT_K,
     where: Annotated[str | None, Parameter(description="A filter, as JSON.")] = None,
     metric: Metric = "cosine",
     facets: Annotated[str | None, Parameter(description="Field names, by commas.")] = None,
