@@ -51,6 +51,17 @@ def test_every_file_of_the_page_has_its_type(client: httpx.Client) -> None:
             assert response.content == file.read_bytes()
 
 
+def test_no_look_is_written_in_two_files() -> None:
+    written: dict[tuple[str, str], set[str]] = {}
+    for sheet in (FOLDER / "style").glob("*.css"):
+        text = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for selector, look in re.findall(r"([^{}]+)\{([^{}]+)\}", text):
+            rule = " ".join(selector.split()), " ".join(look.split())
+            written.setdefault(rule, set()).add(sheet.name)
+    assert len(written) > 100
+    assert {rule: sheets for rule, sheets in written.items() if len(sheets) > 1} == {}
+
+
 def test_caching_and_compression(client: httpx.Client) -> None:
     plain = client.get("/assets/main.js", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers

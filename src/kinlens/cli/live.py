@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinlens.cli import common
-from kinlens.cli.serve import DEMO, Browse, Port, demo_catalog
+from kinlens.cli.serve import DEMO, AllowOpen, Browse, Host, Port, demo_catalog
 from kinlens.config import Settings, device_key, load_settings
 
 if TYPE_CHECKING:
@@ -61,14 +61,9 @@ def live(
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Serve the page and the API as well.")
     ] = True,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on (default: 127.0.0.1).", show_default=False),
-    ] = None,
+    host: Host = None,
     port: Port = None,
-    allow_open: Annotated[
-        bool, typer.Option("--allow-open", help="Listen beyond this machine without any key.")
-    ] = False,
+    allow_open: AllowOpen = False,
     open_: Browse = False,
     demo: Annotated[
         bool,

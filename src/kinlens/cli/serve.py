@@ -11,11 +11,18 @@ from kinlens.cli import common, indexing
 from kinlens.config import DEFAULT_ENCODER, load_settings
 from kinlens.errors import EncoderMismatch
 
+Host = Annotated[
+    str | None,
+    typer.Option(help="Address to listen on (default: 127.0.0.1).", show_default=False),
+]
 Port = Annotated[
     int | None, typer.Option("--port", "-p", help="(default: 7700)", show_default=False)
 ]
-DEMO = Path("demo")
+AllowOpen = Annotated[
+    bool, typer.Option("--allow-open", help="Listen beyond this machine without any key.")
+]
 Browse = Annotated[bool, typer.Option("--open", help="Open the page in a browser.")]
+DEMO = Path("demo")
 
 
 def register(app: typer.Typer) -> None:
@@ -27,14 +34,9 @@ def register(app: typer.Typer) -> None:
 def serve(
     data: common.Data = None,
     encoder: common.Encoder = None,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on (default: 127.0.0.1).", show_default=False),
-    ] = None,
+    host: Host = None,
     port: Port = None,
-    allow_open: Annotated[
-        bool, typer.Option("--allow-open", help="Listen beyond this machine without any key.")
-    ] = False,
+    allow_open: AllowOpen = False,
     open_: Browse = False,
 ) -> None:
     """Serve the page and the API until Ctrl-C."""
