@@ -269,12 +269,41 @@ def test_where_devices_have_keys_only_theirs_open(
     tell(device, DeviceStatus("door", "error", 0.0, message="spoofed"))
     device.publish(wire.deeplens_topic("door"), b'{"features": "1"}')
     expect(live, refused=5, matched=0)
-    assert live.devices() == []
+    assert [(status.device, status.state) for status in live.devices()] == [
+        ("door", "error"),
+        ("window", "error"),
+    ]
     assert "key" in live.last_refusal
     publish(device, see(4, 2, session=1), key)
     tell(device, DeviceStatus("door", "online", 0.0, 3.0), key)
     expect(live, refused=5, matched=1)
     wait_for(lambda: (status_of(live, "door") or DeviceStatus).frames_per_second == 3.0)
+
+
+def test_a_camera_without_its_key_is_told_what_to_do(
+    live: LiveService, device: Bus, see: See, key: str
+) -> None:
+    publish(device, see(4, 1, device="window"))
+    expect(live, refused=1)
+    status = status_of(live, "window")
+    assert status is not None
+    assert status.state == "error"
+    assert status.message is not None
+    assert status.message.startswith("Refused: window sent something that isn't signed")
+    assert "kinlens keys create NAME --device window" in status.message
+
+
+def test_others_cant_show_a_camera_that_signs_as_refused(
+    live: LiveService, device: Bus, see: See, key: str
+) -> None:
+    publish(device, see(4, 1, session=1), key)
+    expect(live, matched=1)
+    publish(device, see(4, 2, session=2))
+    tell(device, DeviceStatus("door", "offline", 0.0))
+    expect(live, refused=2)
+    status = status_of(live, "door")
+    assert status is not None
+    assert status.state == "online"
 
 
 def test_a_replay_is_no_news(

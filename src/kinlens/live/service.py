@@ -18,6 +18,7 @@ from kinlens.live import wire
 from kinlens.live.admission import Admission
 from kinlens.live.matcher import Matcher
 from kinlens.live.pulse import Pulse
+from kinlens.live.refusals import Refusals
 from kinlens.live.store import LatestStore, Watcher
 from kinlens.live.types import DeviceStatus, Sighting, View, check_device
 from kinlens.messaging import Bus, Message
@@ -112,6 +113,7 @@ class LiveService:
         self._on_close = on_close
         self._admission = Admission(self._policy.rate, self._policy.devices)
         self._pulse = Pulse(store, self._policy.devices)
+        self._refusals = Refusals(self._policy.devices)
         self._encoding: Batcher[Pixels, Vectors] = Batcher(self._encode, max_size=ENCODE_BATCH)
         self._frames: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -301,12 +303,20 @@ class LiveService:
     def _read(self, message: Message, read: Callable[[str, Sequence[str] | None], T]) -> T | None:
         try:
             device = wire.device_of(message.topic)
-            return read(device, self._secrets(device))
-        except PermissionDenied as error:
-            self._complain("refused", message, error)
+            secrets = self._secrets(device)
+            try:
+                found = read(device, secrets)
+            except PermissionDenied as error:
+                self._complain("refused", message, error)
+                if self._refusals.is_shown(device):
+                    self._pulse.fault(device, f"Refused: {error}", None)
+                return None
         except InvalidInput as error:
             self._complain("malformed", message, error)
-        return None
+            return None
+        if secrets is not None:
+            self._refusals.signed(device)
+        return found
 
     def _secrets(self, device: str) -> Sequence[str] | None:
         if self._keys is None or not self._keys.devices_guarded:

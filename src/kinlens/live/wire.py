@@ -255,7 +255,8 @@ def _check_signature(device: str, body: bytes, trailer: bytes, secrets: Sequence
     if not any(good):
         raise PermissionDenied(
             f"{device} sent something that isn't signed with its key. Make one with `kinlens keys "
-            f"create NAME --device {device}`, and give it to `kinlens camera`."
+            f"create NAME --device {device}`, and give it to `kinlens camera` in the variable "
+            "KINLENS_DEVICE_KEY or by --key-file."
         )
 
 
