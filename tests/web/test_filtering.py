@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from web_page import (
@@ -128,6 +129,15 @@ def test_nothing_passes_and_the_way_out(open_page: Pages) -> None:
     expect(facet(page, "color", "Red").locator("input")).to_be_checked()
     page.locator("#message").get_by_role("button", name="Clear filters").click()
     expect_answer(page, 24, TOTAL)
+
+
+@pytest.mark.parametrize("query", ["?", "?like=id:shop/disc 0&"])
+def test_an_old_link_by_a_field_that_is_no_more(open_page: Pages, query: str) -> None:
+    page = open_page(f"{query}f.colour=Red")
+    expect(page.locator("#message")).to_contain_text("No item has the field colour")
+    expect(page.locator("#message")).to_contain_text("The fields are category, color")
+    page.locator("#message").get_by_role("button", name="Clear filters").click()
+    expect(tiles(page).first).to_be_visible()
 
 
 def test_a_phone_has_the_filters_in_a_sheet(open_page: Pages) -> None:

@@ -29,8 +29,9 @@ import { secrets } from './storage.js';
  * @property {string} metric
  * @property {{name: string, fingerprint: string, dim: number}} encoder
  * @property {{decode: number, encode: number, search: number, total: number}} took_ms
+ * @property {string[]} warnings
  */
-/** @typedef {{items: Item[], next: string | null, total: number}} Page */
+/** @typedef {{items: Item[], next: string | null, total: number, warnings: string[]}} Page */
 /**
  * @typedef {object} Field
  * @property {string} name

@@ -14,7 +14,7 @@ import { getUpload } from './uploads.js';
 /** @typedef {import('./state.js').State} State */
 /** @typedef {import('./trouble.js').Remedy} Remedy */
 /** @typedef {import('./trouble.js').Trouble} Trouble */
-/** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, scroll: number}} Shown */
+/** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, warnings: string[], scroll: number}} Shown */
 /**
  * @typedef {object} ResultActions
  * @property {(remedy: Remedy, text: string) => void} mend
@@ -144,7 +144,7 @@ export class Results {
     }
     const query = { examples, k: state.k, metric: state.metric, where: toWhere(state) };
     const answer = await search(query, uploads, signal);
-    return { items: answer.hits, total: answer.total, next: null, answer, scroll: 0 };
+    return { items: answer.hits, total: answer.total, next: null, answer, warnings: answer.warnings, scroll: 0 };
   }
 
   /**
@@ -189,7 +189,7 @@ export class Results {
     if (focused && !this.grid.list.contains(document.activeElement)) this.grid.focusFirst();
     this.#showStatus(shown);
     this.#showMore(shown, state);
-    if (!shown.items.length) this.#showNothing(state);
+    if (!shown.items.length) this.#showNothing(state, shown.warnings);
     if (again) {
       this.grid.measure();
       scrollTo(0, shown.scroll);
@@ -250,11 +250,15 @@ export class Results {
     }
   }
 
-  /** @param {State} state */
-  #showNothing(state) {
+  /**
+   * @param {State} state
+   * @param {string[]} warnings
+   */
+  #showNothing(state, warnings) {
     if (filtered(state).length) {
       const clear = el('button', { class: 'button', type: 'button', onclick: this.actions.clearFilters }, 'Clear filters');
-      this.#say('filters', 'Nothing passes these filters', 'Take one away, or clear them all.', [clear]);
+      const text = [...warnings, 'Take one away, or clear them all.'].join(' ');
+      this.#say('filters', 'Nothing passes these filters', text, [clear]);
       return;
     }
     if (state.examples.length) return this.#say('similar', 'Nothing to compare with', 'The catalog holds no other picture.', []);
