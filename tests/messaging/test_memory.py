@@ -58,3 +58,25 @@ def test_what_has_expired_isnt_read() -> None:
     assert reader.dropped == 1
     reader.close()
     sender.close()
+
+
+def test_what_has_waited_for_longer_than_the_lag_isnt_read_unless_it_keeps() -> None:
+    broker = MemoryBroker()
+    reader, sender = MemoryBus(broker, max_lag=0.01), MemoryBus(broker)
+    gate, seen = threading.Event(), list[bytes]()
+
+    def slow(message: Message) -> None:
+        assert gate.wait(30)
+        seen.append(message.payload)
+
+    reader.subscribe(["a"], slow)
+    sender.publish("a", b"first")
+    wait_for(lambda: not reader._unread)
+    sender.publish("a", b"stale", expiry=1000)
+    sender.publish("a", b"a status")
+    time.sleep(0.05)
+    gate.set()
+    wait_for(lambda: len(seen) == 2)
+    assert seen == [b"first", b"a status"]
+    reader.close()
+    sender.close()
