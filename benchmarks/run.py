@@ -17,7 +17,7 @@ BENCHMARKS = {
     "gpu": ["--rows", "6000", "--queries", "500", "--dim", "96", "--rounds", "2"],
     "indexing": ["--pictures", "600", "--rounds", "2"],
     "bulk": ["--items", "3000", "--rounds", "1"],
-    "live": ["--items", "5000", "--seconds", "3"],
+    "live": ["--items", "5000", "--seconds", "3", "--rounds", "1"],
     "walk": ["--items", "60", "--walks", "1"],
     "serving": ["--items", "5000", "--rounds", "1", "--seconds", "1", "--starts", "2"],
 }

@@ -99,8 +99,7 @@ class MqttBus:
         self._said = ""
         self._echo = None if max_lag is None else Echo(max_lag, self._address, self._client_id)
         self._passing_over = False
-        self.dropped = 0
-        self.failed = 0
+        self.dropped = self.failed = 0
         if self._echo is not None:
             self.subscribe([self._echo.topic], self._echo.heard)
         self._threads = [
@@ -113,7 +112,8 @@ class MqttBus:
     @property
     def connected(self) -> bool:
         """See `Bus.connected`."""
-        return self._passing_over or (self._online and self._unconfirmed == 0)
+        back_soon = self._passing_over and not self._closing
+        return back_soon or (self._online and self._unconfirmed == 0)
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry: float | None = None
