@@ -81,6 +81,26 @@ class Shortlist:
     lost: Mask
     decided: Decided | None = None
 
+    def with_rest(self, rest: Shortlist, which: Mask) -> Shortlist:
+        """With the entries of some queries, of which this one has none.
+
+        Parameters
+        ----------
+        rest : of these queries alone
+        which : bool (q,), the queries
+        """
+        query = np.concatenate([self.query, np.flatnonzero(which)[rest.query]])
+        order = np.argsort(query, kind="stable")
+        lost = self.lost.copy()
+        lost[which] = rest.lost
+        return Shortlist(
+            query=query[order],
+            chunk=np.concatenate([self.chunk, rest.chunk])[order],
+            slot=np.concatenate([self.slot, rest.slot])[order],
+            lower=np.concatenate([self.lower, rest.lower])[order],
+            lost=lost,
+        )
+
     @staticmethod
     def without_entries(lost: Mask, decided: Decided | None = None) -> Shortlist:
         """Where all queries are lost, or decided on."""

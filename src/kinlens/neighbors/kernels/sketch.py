@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ from kinlens.neighbors import products
 from kinlens.neighbors.coding import TINY, TINY_LENGTH, sum_error
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP
+from kinlens.neighbors.kernels.limits import Limits
 from kinlens.neighbors.kernels.winnow import Part, Winnow
 from kinlens.neighbors.sieve import Doubles, Positions
 from kinlens.neighbors.sketches import ALLOWED, Axes, Sketches
@@ -50,10 +51,23 @@ class SketchKernel:
 
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
-        parts = _parts(task)
-        if parts is None:
-            return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
-        return Winnow(task, parts).shortlist()
+        start = np.full(len(task.queries), np.inf)
+        limits = Limits(start, task.k, sum(chunk.count for chunk in task.chunks))
+        found = _found(task, limits)
+        missed = limits.missed & ~found.lost
+        if not missed.any():
+            return found
+        again = replace(task, queries=task.queries[missed])
+        rest = _found(again, Limits(limits.certain(missed), task.k, None))
+        return found.with_rest(rest, missed)
+
+
+def _found(task: Task, limits: Limits) -> Shortlist:
+    """Of queries that are neither lost nor missed."""
+    parts = _parts(task)
+    if parts is None:
+        return Shortlist.without_entries(np.ones(len(task.queries), np.bool_))
+    return Winnow(task, parts, limits).shortlist()
 
 
 def _parts(task: Task) -> list[Part] | None:

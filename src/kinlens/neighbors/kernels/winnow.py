@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors.kernels.closer import Closer
+from kinlens.neighbors.kernels.limits import Limits
 from kinlens.neighbors.kernels.nearer import Nearer
 from kinlens.neighbors.products import Products
 from kinlens.neighbors.sieve import Doubles, Positions
@@ -27,7 +28,7 @@ Ints = npt.NDArray[np.int32]
 
 _PRODUCTS = 1 << 18
 """Products looked at together: they stay in a level 2 cache."""
-_WORTH_A_THREAD = 1 << 20
+_WORTH_A_THREAD = 1 << 23
 _PENDING = 4096
 _MOST_PENDING = 64
 _LEAST_HELD = 1 << 16
@@ -130,30 +131,36 @@ class Winnow:
     ----------
     task : what is searched, with at most 256 queries
     parts : how its chunks look
+    limits : of its queries
     """
 
-    def __init__(self, task: Task, parts: list[Part]) -> None:
+    def __init__(self, task: Task, parts: list[Part], limits: Limits) -> None:
         self._task = task
         self._parts = parts
+        self._limits = limits
         self._most = max(256 + 4 * task.k, task.living // 32)
-        self._nearer = Nearer(task)
+        self._closest = Closer(task)
+        self._nearer = self._closest if len(task.queries) == 1 else Nearer(task)
         self._lock = threading.Lock()
         count = len(task.queries)
         self._lost = np.zeros(count, np.bool_)
         self._looked = np.zeros(count, np.intp)
         self._enough = _enough(task)
-        self._least = np.full((count, task.k), np.inf)
         self._found: list[_Entries] = []
-        self._set_limit(np.full(count, np.inf))
+        self._set_bars()
 
     def shortlist(self) -> Shortlist:
-        """Look at every sketch once, closer at what remains, and at the vectors of the last few."""
-        work = len(self._lost) * sum(part.count for part in self._parts)
+        """Look at every sketch once, closer at what remains, and at the vectors of the last few.
+
+        Without entries of queries whose limits have not come true.
+        """
+        slots = sum(part.count * part.sketches.axes.width for part in self._parts)
+        work = len(self._lost) * slots
         threads = min(WORKERS.threads, 1 + work // _WORTH_A_THREAD)
         WORKERS.share(self._turns(), self._look_at_all, most=threads)
         entries = self._narrowed(_Entries.joined(self._found), self._most)
-        lower, upper = Closer(self._task).keys(entries.query, entries.chunk, entries.slot)
-        limit = np.minimum(self._limit, self._kth(entries.query, upper))
+        lower, upper = self._closest.keys(entries.query, entries.chunk, entries.slot)
+        limit = self._limits.close(self._kth(entries.query, upper))
         order = self._order(entries.query, lower)
         order = order[lower[order] <= limit[entries.query[order]]]
         entries = entries.take(order)
@@ -168,14 +175,16 @@ class Winnow:
         room, pending = Products(), _Pending()
         kept: list[_Entries] = []
         fresh: list[_Entries] = []
-        size, held = 0, _LEAST_HELD
-        trigger = _PENDING * (1 + len(self._limit) // 64)
+        size, seen, held = 0, 0, _LEAST_HELD
+        trigger = _PENDING * (1 + len(self._lost) // 64)
         for position in turns:
             height = max(1, _PRODUCTS // self._parts[position].count)
-            for first in range(0, len(self._limit), height):
+            for first in range(0, len(self._lost), height):
                 fresh.append(self._look(position, slice(first, first + height), room))
                 size += len(fresh[-1])
+            seen += self._parts[position].count
             if size > trigger:
+                self._limits.see(seen)
                 settled, others = self._settled(_Entries.joined(fresh))
                 kept.append(settled)
                 pending.add(others)
@@ -183,10 +192,11 @@ class Winnow:
                     pending.narrow(self._below, 4 * trigger)
                 if pending.size > _MOST_PENDING * trigger:
                     kept.append(self._closer(pending.taken()))
-                fresh, size = [], 0
+                fresh, size, seen = [], 0, 0
             if sum(map(len, kept)) > held:
                 kept = [self._narrowed(_Entries.joined(kept), 16 * self._most)]
                 held = 2 * len(kept[0]) + _LEAST_HELD
+        self._limits.see(seen)
         settled, others = self._settled(_Entries.joined(fresh))
         pending.add(others)
         self._found += [*kept, settled, self._closer(pending.taken())]
@@ -196,7 +206,7 @@ class Winnow:
         packed = part.sketches.packed.get(part.sketches.codes, 0, part.count)
         above = room.many(part.queries.codes[group], packed)
         np.subtract(above, part.floors, out=above)
-        if (self._limit[group] == np.inf).any() and part.count >= self._task.k:
+        if (self._limits.values[group] == np.inf).any() and part.count >= self._task.k:
             self._begin(position, group, above)
         hits = (above >= self._bars[part.queries][group]).ravel().nonzero()[0]
         query, slot = np.divmod(hits, part.count) if len(above) > 1 else (np.zeros_like(hits), hits)
@@ -205,30 +215,28 @@ class Winnow:
         return _Entries(query, np.full(len(hits), position), slot, lower)
 
     def _begin(self, position: int, group: slice, above: Ints) -> None:
-        """A first limit, from the likeliest slots of one chunk."""
+        """First limits, from the likeliest slots of one chunk."""
         k, (height, width) = self._task.k, above.shape
         slot = np.argpartition(above, width - k, axis=1)[:, width - k :].ravel()
         query = np.repeat(np.arange(group.start, group.start + height), k)
-        _, upper = self._nearer.keys(query, np.full(len(slot), position), slot)
+        _, upper = self._closest.keys(query, np.full(len(slot), position), slot)
         passing = self._task.passing[position]
         if passing is not None:
             upper[~passing[slot]] = np.inf
-        limit = np.full(len(self._limit), np.inf)
-        limit[group] = upper.reshape(height, k).max(axis=1)
-        with self._lock:
-            self._set_limit(np.minimum(self._limit, limit))
+        self._limits.begin(group.start, upper.reshape(height, k), width)
+        self._set_bars()
 
     def _settled(self, entries: _Entries) -> tuple[_Entries, _Entries]:
         """The likeliest after a closer look, and those of the others that it doesn't rule out."""
         entries = self._below(entries)
         order = self._order(entries.query, entries.lower)
-        count = np.bincount(entries.query, minlength=len(self._limit))
+        count = np.bincount(entries.query, minlength=len(self._lost))
         rank = np.arange(len(order)) - np.repeat(count.cumsum() - count, count)
         settled = self._closer(entries.take(order[rank < self._task.k]))
         return settled, self._below(entries.take(order[rank >= self._task.k]))
 
     def _below(self, entries: _Entries) -> _Entries:
-        return entries.take(entries.lower <= self._limit[entries.query])
+        return entries.take(entries.lower <= self._limits.values[entries.query])
 
     def _closer(self, entries: _Entries) -> _Entries:
         """With better bounds, without what these rule out."""
@@ -244,30 +252,16 @@ class Winnow:
 
     def _improve(self, query: Positions, upper: Doubles) -> None:
         """Lower limits by keys that weren't seen before."""
-        k = self._task.k
-        with self._lock:
-            better = np.flatnonzero(upper <= self._limit[query])
-            if not len(better):
-                return
+        better = np.flatnonzero(upper <= self._limits.values[query])
+        if len(better):
             query, upper = query[better], upper[better]
-            order = self._order(query, upper)
-            query, upper = query[order], upper[order]
-            some, first, turn = np.unique(query, return_index=True, return_inverse=True)
-            rank = np.arange(len(query)) - first[turn]
-            near = rank < k
-            least = np.full((len(some), 2 * k), np.inf)
-            least[:, :k] = self._least[some]
-            least[turn[near], k + rank[near]] = upper[near]
-            least.partition(k - 1, axis=1)
-            self._least[some] = least[:, :k]
-            limit = self._limit.copy()
-            limit[some] = np.minimum(limit[some], least[:, k - 1])
-            self._set_limit(limit)
+            self._limits.improve(query, upper, self._order(query, upper))
+            self._set_bars()
 
-    def _set_limit(self, limit: Doubles) -> None:
-        """Keys above the limit are out; bars follow from it."""
-        self._limit = limit
-        self._bars = {queries: queries.bars(limit) for queries in {p.queries for p in self._parts}}
+    def _set_bars(self) -> None:
+        """As follows from the limits."""
+        every = {part.queries for part in self._parts}
+        self._bars = {queries: queries.bars(self._limits.values) for queries in every}
 
     def _narrowed(self, entries: _Entries, most: int) -> _Entries:
         """Without what the limit rules out by now, or is of a lost query."""
@@ -279,11 +273,12 @@ class Winnow:
     def _lose(self, which: npt.NDArray[np.bool_]) -> None:
         if which.any():
             self._lost = self._lost | which
-            self._set_limit(np.where(self._lost, -np.inf, self._limit))
+            self._limits.give_up(self._lost)
+            self._set_bars()
 
     def _kth(self, query: Positions, values: Doubles) -> Doubles:
         """The k-th least value of each query, infinity for fewer."""
-        count = np.bincount(query, minlength=len(self._limit))
+        count = np.bincount(query, minlength=len(self._lost))
         enough = np.flatnonzero(count >= self._task.k)
         ends = (count.cumsum() - count)[enough] + self._task.k - 1
         kth = np.full(len(count), np.inf)
@@ -293,7 +288,7 @@ class Winnow:
     def _order(self, query: Positions, values: Doubles) -> Positions:
         """By query, then by value."""
         order = np.argsort(values)
-        if len(self._limit) == 1:
+        if len(self._lost) == 1:
             return order
         # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
         by_query: Positions = order[np.argsort(query[order].astype(np.uint8), kind="stable")]
