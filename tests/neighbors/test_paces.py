@@ -58,7 +58,7 @@ def test_each_is_tried_and_then_the_fastest_begins(task: Task) -> None:
 def test_what_got_faster_is_noticed(task: Task) -> None:
     paces, kernels = Paces(), kernels_from(None)
     one, other = names(able(task))[-2:]
-    now = dict.fromkeys(names(able(task)), 9.0) | {one: 1.0, other: 1.5}
+    now = dict.fromkeys(names(able(task)), 9.0) | {one: 1.0, other: 1.4}
     begun = []
     for turn in range(400):
         first = paces.order(kernels, task)[0]
@@ -86,6 +86,25 @@ def test_few_rows_keep_the_order(task: Task) -> None:
     for _ in range(5):
         assert paces.order(kernels, few) == kernels
         paces.note(kernels[0], few, 8, 1.0)
+
+
+def test_few_queries_keep_the_order(task: Task) -> None:
+    paces, kernels = Paces(), kernels_from(None)
+    few = replace(task, queries=task.queries[:32])
+    for _ in range(5):
+        assert paces.order(kernels, few) == kernels
+        paces.note(kernels[0], few, 32, 1.0)
+
+
+def test_what_is_much_slower_is_not_tried_again(task: Task) -> None:
+    paces, kernels = Paces(), kernels_from(None)
+    first, *others = names(able(task))
+    begun = []
+    for _ in range(400):
+        one = paces.order(kernels, task)[0]
+        begun.append(one.name)
+        paces.note(one, task, 100, 1.0 if one.name == first else 1.6)
+    assert all(begun.count(name) == 3 for name in others)
 
 
 def test_the_same_neighbors_whoever_begins(data: np.ndarray) -> None:

@@ -17,13 +17,15 @@ from kinlens.neighbors.task import Task
 
 _LEAST_ROWS = 1 << 14
 """Fewer take so little time that it isn't worth a thought."""
+_LEAST_QUERIES = 65
+"""Fewer read the vectors for so few products that the smallest codes win; and someone waits."""
 _TRIALS = 3
 """The first of them doesn't count: it may have to prepare."""
 _NEWS = 0.3
 _MOST_NEWS = 2.0
 """What took longer than so many times its pace was held up by something else."""
 _TRY_AGAIN = 64
-_NEARLY = 3.0
+_NEARLY = 1.5
 """A kernel that took so many times the fastest one's time isn't tried again."""
 
 _MOST_QUERIES = 256
@@ -64,7 +66,7 @@ class Paces:
         ----------
         kernels : in the order they are tried; the last, which is never lost, doesn't compete
         """
-        if task.living < _LEAST_ROWS:
+        if task.living < _LEAST_ROWS or len(task.queries) < _LEAST_QUERIES:
             return kernels
         known = self._known.setdefault(_key(task), {})
         part = replace(task, queries=task.queries[:_MOST_QUERIES])

@@ -32,6 +32,10 @@ _WORTH_A_THREAD = 1 << 23
 _PENDING = 4096
 _MOST_PENDING = 64
 _LEAST_HELD = 1 << 16
+_FEW = 1024
+"""So few of one query that it costs more to find the likeliest of them first."""
+_SHORT = 600
+"""Numbers of a vector so few that one look at them costs no more than calls for their codes."""
 _GOLDEN = 0.6180339887498949
 _LOOK = 3700.0
 _LOOK_EACH = 5.8
@@ -140,7 +144,9 @@ class Winnow:
         self._limits = limits
         self._most = max(256 + 4 * task.k, task.living // 32)
         self._closest = Closer(task)
-        self._nearer = self._closest if len(task.queries) == 1 else Nearer(task)
+        self._alone = len(task.queries) == 1
+        direct = self._alone and task.dim <= _SHORT
+        self._nearer = self._closest if direct else Nearer(task)
         self._lock = threading.Lock()
         count = len(task.queries)
         self._lost = np.zeros(count, np.bool_)
@@ -197,9 +203,15 @@ class Winnow:
                 kept = [self._narrowed(_Entries.joined(kept), 16 * self._most)]
                 held = 2 * len(kept[0]) + _LEAST_HELD
         self._limits.see(seen)
-        settled, others = self._settled(_Entries.joined(fresh))
+        self._found += [*kept, *self._last(_Entries.joined(fresh), pending)]
+
+    def _last(self, entries: _Entries, pending: _Pending) -> list[_Entries]:
+        """What remains of the last that were found and of what has waited."""
+        if self._alone and len(entries) + pending.size < _FEW:
+            return [entries, pending.taken()]
+        settled, others = self._settled(entries)
         pending.add(others)
-        self._found += [*kept, settled, self._closer(pending.taken())]
+        return [settled, self._closer(pending.taken())]
 
     def _look(self, position: int, group: slice, room: Products) -> _Entries:
         part = self._parts[position]
