@@ -37,7 +37,7 @@ class Limits:
         self._least = np.full((len(start), k), np.inf)
         self._k = k
         self._rows = rows
-        self._seen = 0
+        self._seen = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -49,7 +49,7 @@ class Limits:
         """float64 (n,): what is known for certain of some queries."""
         return self._certain[which]
 
-    def see(self, rows: int) -> None:
+    def see(self, rows: float) -> None:
         """So many more have been seen, and their keys given to `improve` if they matter."""
         with self._lock:
             self._seen += rows
@@ -99,14 +99,14 @@ class Limits:
             self.values = np.where(which, -np.inf, self.values)
             self._certain = np.where(which, -np.inf, self._certain)
 
-    def _fall(self, which: slice | Positions, nearest: Doubles, rows: int) -> None:
+    def _fall(self, which: slice | Positions, nearest: Doubles, rows: float) -> None:
         certain, values = self._certain.copy(), self.values.copy()
         certain[which] = np.minimum(certain[which], nearest[:, -1])
         hoped = nearest[:, self._rank(rows) - 1]
         values[which] = np.minimum(values[which], np.minimum(certain[which], hoped))
         self._certain, self.values = certain, values
 
-    def _rank(self, rows: int) -> int:
+    def _rank(self, rows: float) -> int:
         """Which of the nearest among so many rows is hoped to be beyond the k nearest of all."""
         if self._rows is None:
             return self._k

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -152,7 +152,7 @@ class Winnow:
         self._lost = np.zeros(count, np.bool_)
         self._looked = np.zeros(count, np.intp)
         self._enough = _enough(task)
-        self._found: list[_Entries] = []
+        self._found: list[tuple[_Entries, Doubles]] = []
         self._set_bars()
 
     def shortlist(self) -> Shortlist:
@@ -164,31 +164,35 @@ class Winnow:
         work = len(self._lost) * slots
         threads = min(WORKERS.threads, 1 + work // _WORTH_A_THREAD)
         WORKERS.share(self._turns(), self._look_at_all, most=threads)
-        entries = self._narrowed(_Entries.joined(self._found), self._most)
-        lower, upper = self._closest.keys(entries.query, entries.chunk, entries.slot)
+        entries = _Entries.joined([some for some, _ in self._found])
+        upper = np.concatenate([upper for _, upper in self._found])
         limit = self._limits.close(self._kth(entries.query, upper))
-        order = self._order(entries.query, lower)
-        order = order[lower[order] <= limit[entries.query[order]]]
+        order = self._order(entries.query, entries.lower)
+        order = order[entries.lower[order] <= limit[entries.query[order]]]
         entries = entries.take(order)
-        return Shortlist(entries.query, entries.chunk, entries.slot, lower[order], self._lost)
+        return Shortlist(entries.query, entries.chunk, entries.slot, entries.lower, self._lost)
 
-    def _turns(self) -> list[int]:
-        """The chunks, mixed; see `sieve`."""
-        order = np.argsort(np.arange(len(self._parts)) * _GOLDEN % 1)
-        return [int(turn) for turn in order]
+    def _turns(self) -> list[tuple[int, slice]]:
+        """The chunks, mixed (see `sieve`), each with some of the queries after the other."""
+        order = np.argsort(np.arange(len(self._parts)) * _GOLDEN % 1).tolist()
+        count = len(self._lost)
+        heights = [max(1, _PRODUCTS // part.count) for part in self._parts]
+        return [
+            (turn, slice(first, min(count, first + heights[turn])))
+            for turn in order
+            for first in range(0, count, heights[turn])
+        ]
 
-    def _look_at_all(self, turns: Iterator[int]) -> None:
+    def _look_at_all(self, turns: Iterator[tuple[int, slice]]) -> None:
         room, pending = Products(), _Pending()
         kept: list[_Entries] = []
         fresh: list[_Entries] = []
-        size, seen, held = 0, 0, _LEAST_HELD
+        size, seen, held = 0, 0.0, _LEAST_HELD
         trigger = _PENDING * (1 + len(self._lost) // 64)
-        for position in turns:
-            height = max(1, _PRODUCTS // self._parts[position].count)
-            for first in range(0, len(self._lost), height):
-                fresh.append(self._look(position, slice(first, first + height), room))
-                size += len(fresh[-1])
-            seen += self._parts[position].count
+        for position, group in turns:
+            fresh.append(self._look(position, group, room))
+            size += len(fresh[-1])
+            seen += self._parts[position].count * (group.stop - group.start) / len(self._lost)
             if size > trigger:
                 self._limits.see(seen)
                 settled, others = self._settled(_Entries.joined(fresh))
@@ -198,12 +202,15 @@ class Winnow:
                     pending.narrow(self._below, 4 * trigger)
                 if pending.size > _MOST_PENDING * trigger:
                     kept.append(self._closer(pending.taken()))
-                fresh, size, seen = [], 0, 0
+                fresh, size, seen = [], 0, 0.0
             if sum(map(len, kept)) > held:
                 kept = [self._narrowed(_Entries.joined(kept), 16 * self._most)]
                 held = 2 * len(kept[0]) + _LEAST_HELD
         self._limits.see(seen)
-        self._found += [*kept, *self._last(_Entries.joined(fresh), pending)]
+        kept += self._last(_Entries.joined(fresh), pending)
+        entries = self._narrowed(_Entries.joined(kept), self._most)
+        lower, upper = self._closest.keys(entries.query, entries.chunk, entries.slot)
+        self._found.append((replace(entries, lower=lower), upper))
 
     def _last(self, entries: _Entries, pending: _Pending) -> list[_Entries]:
         """What remains of the last that were found and of what has waited."""
