@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kinlens.errors import MissingDependency
-from kinlens.messaging import Bus, Message, Will, echo, mqtt, open_bus
+from kinlens.messaging import Bus, Message, Will, mqtt, open_bus
 from kinlens.messaging.base import MAX_WAITING
 from live_servers import Server, free_port, mosquitto, require, wait_for
 
@@ -218,69 +217,3 @@ def test_trouble_is_logged_under_the_packages_name(caplog: pytest.LogCaptureFixt
     bus.close()
     assert {record.name for record in caplog.records} == {"kinlens.messaging"}
     assert caplog.records[0].levelno == logging.WARNING
-
-
-def flood(sender: Bus, count: int) -> None:
-    """More at once than a bus lets wait, each a message of its own."""
-    assert isinstance(sender, mqtt.MqttBus)
-    for number in range(count):
-        wait_for(lambda: not sender._waiting)
-        sender.publish("seen/a", b"%d" % number)
-
-
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
-    """What a handler has read that takes its time."""
-    monkeypatch.setattr(echo, "KEPT_AGAIN", 0.2)
-    return []
-
-
-def read_slowly(reader: Bus, seen: list[bytes]) -> None:
-    def handler(message: Message) -> None:
-        time.sleep(0.02)
-        seen.append(message.payload)
-
-    reader.subscribe(["seen/+"], handler, group="g")
-
-
-def test_a_reader_that_cant_keep_up_reads_the_newest(broker: Server, slow: list[bytes]) -> None:
-    reader = open_bus(url_of(broker), max_lag=0.4)
-    states: list[bytes] = []
-    read_slowly(reader, slow)
-    reader.subscribe(["state/+"], lambda message: states.append(message.payload))
-    wait_for(lambda: reader.connected)
-    with connected(url_of(broker)) as [sender]:
-        sender.publish("state/a", b"on", retain=True)
-        wait_for(lambda: b"on" in states)
-        flood(sender, 300)
-        sender.publish("state/a", b"off", retain=True)
-        flood(sender, 300)
-        wait_for(lambda: reader._echo.passed_over)  # type: ignore[attr-defined]
-
-        def last() -> bool:
-            sender.publish("seen/a", b"last")
-            time.sleep(0.2)
-            return b"last" in slow
-
-        wait_for(last)
-        assert len(slow) < 400
-        wait_for(lambda: states[-1] == b"off")
-    reader.close()
-
-
-def test_a_broker_that_allows_no_echo_is_left_alone(
-    tmp_path: Path, slow: list[bytes], caplog: pytest.LogCaptureFixture
-) -> None:
-    rules = tmp_path / "rules"
-    rules.write_text("topic readwrite seen/+\n")
-    rules.chmod(0o600)
-    with mosquitto(tmp_path, "allow_anonymous true", f"acl_file {rules}") as broker:
-        reader = open_bus(url_of(broker), max_lag=0.2)
-        read_slowly(reader, slow)
-        wait_for(lambda: reader.connected)
-        wait_for(lambda: "kinlens-echo/+" in caplog.text)
-        with connected(url_of(broker)) as [sender]:
-            flood(sender, 60)
-        wait_for(lambda: len(slow) == 60)
-        assert reader._echo.passed_over == 0  # type: ignore[attr-defined]
-        reader.close()

@@ -26,7 +26,8 @@ def open_bus(
     client_id : no two clients of a broker share one; made up if None
     will : published by the broker if this client goes without a goodbye
     max_lag : seconds for which messages may wait to be read; when it is longer, since more comes
-        than is read, those that wait are passed over for newer ones. None for any time
+        than is handled, of each topic only the newest is, and if that is of no use, all that wait
+        are passed over for newer ones. None for any time
 
     Raises
     ------

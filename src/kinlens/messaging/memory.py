@@ -86,6 +86,20 @@ class MemoryBroker:
         return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """What waits to be handled, and the monotonic times when it is too late and of no use."""
+
+    handler: Handler
+    message: Message
+    late_at: float
+    until: float
+
+    @property
+    def key(self) -> tuple[Handler, str]:
+        return self.handler, self.message.topic
+
+
 class MemoryBus:
     """A client of a bus within this process; see `Bus`.
 
@@ -93,7 +107,7 @@ class MemoryBus:
     ----------
     broker : those with the same one hear each other
     will : published if the client is dropped rather than closed
-    max_lag : see `open_bus`; of messages that expire
+    max_lag : see `open_bus`
     """
 
     def __init__(
@@ -102,7 +116,8 @@ class MemoryBus:
         self._broker = broker
         self._will = will
         self._max_lag = math.inf if max_lag is None else max_lag
-        self._unread: deque[tuple[Handler, Message, float | None]] = deque(maxlen=MAX_UNREAD)
+        self._unread: deque[_Unread] = deque()
+        self._newest: dict[tuple[Handler, str], _Unread] = {}
         self._changed = threading.Condition()
         self._open = True
         self.dropped = 0
@@ -134,11 +149,14 @@ class MemoryBus:
 
     def receive(self, handler: Handler, message: Message, until: float | None) -> None:
         """Take a message from the broker; it is handled by a thread of this client."""
-        if until is not None:
-            until = min(until, time.monotonic() + self._max_lag)
+        late_at = time.monotonic() + self._max_lag
+        came = _Unread(handler, message, late_at, math.inf if until is None else until)
         with self._changed:
-            self.dropped += len(self._unread) == MAX_UNREAD
-            self._unread.append((handler, message, until))
+            if len(self._unread) == MAX_UNREAD:
+                self._take()
+                self.dropped += 1
+            self._unread.append(came)
+            self._newest[came.key] = came
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -162,22 +180,31 @@ class MemoryBus:
             self._reader.join()
 
     def _read(self) -> None:
-        while (entry := self._next()) is not None:
-            handler, message, until = entry
-            if until is not None and time.monotonic() > until:
+        while (taken := self._next()) is not None:
+            unread, is_newest = taken
+            now = time.monotonic()
+            if now > unread.until or (now > unread.late_at and not is_newest):
                 self.dropped += 1
                 continue
             try:
-                handler(message)
+                unread.handler(unread.message)
             except Exception:  # one bad message must not end all others'
                 self.failed += 1
-                log.exception("A message on %.100r couldn't be handled", message.topic)
+                log.exception("A message on %.100r couldn't be handled", unread.message.topic)
 
-    def _next(self) -> tuple[Handler, Message, float | None] | None:
+    def _next(self) -> tuple[_Unread, bool] | None:
         with self._changed:
             while self._open and not self._unread:
                 self._changed.wait()
-            return self._unread.popleft() if self._open else None
+            return self._take() if self._open else None
+
+    def _take(self) -> tuple[_Unread, bool]:
+        """The oldest, and whether none newer of its topic waits."""
+        unread = self._unread.popleft()
+        is_newest = self._newest[unread.key] is unread
+        if is_newest:
+            del self._newest[unread.key]
+        return unread, is_newest
 
 
 _brokers: dict[str, MemoryBroker] = {}

@@ -1,4 +1,4 @@
-"""MQTT 5 by paho; its only importer.
+"""MQTT 5.
 
 paho's own queue refuses what is newest when it is full, resends what is stale, and reconnects
 without jitter. So messages wait here, and a new client of paho's is made for each connection.
@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kinlens.errors import MissingDependency
 from kinlens.messaging.address import Address, tls_context
 from kinlens.messaging.base import (
     MAX_PAYLOAD,
@@ -26,14 +25,25 @@ from kinlens.messaging.base import (
     Will,
     check_message,
     check_pattern,
-    matches,
 )
-from kinlens.messaging.echo import EVERY, Echo
+from kinlens.messaging.client import (
+    CONNECT_TIMEOUT,
+    ENVELOPE,
+    KEEP_ALIVE,
+    ask_for,
+    connect,
+    cut,
+    has_more,
+    import_paho,
+    make_client,
+    post,
+)
+from kinlens.messaging.echo import Echo
+from kinlens.messaging.inbox import Inbox
 from kinlens.messaging.letters import Letter, Subscription
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client, MQTTMessage
-    from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
 log = logging.getLogger("kinlens.messaging")
@@ -42,17 +52,17 @@ FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 """Seconds between two attempts to connect: twice as many each time, and some of them by chance."""
 
-KEEP_ALIVE = 15
-CONNECT_TIMEOUT = 5.0
 GOODBYE = 2.0
 IN_FLIGHT = 16
-"""Messages sent and not yet acknowledged, either way."""
+"""Messages sent and not yet acknowledged."""
+
+TICK = 1.0
+"""Seconds between two looks at a connection."""
+
+ECHO_EXPIRY = 10.0
 
 ATTEMPTS = 3
 """Connections in which a message is sent at most: it may be the one that they break on."""
-
-ENVELOPE = 1024
-"""Bytes of a packet beside its payload at most."""
 
 
 class MqttBus:
@@ -83,12 +93,12 @@ class MqttBus:
         self._context = tls_context(self._address) if self._address.tls else None
         self._client_id = client_id or f"kinlens-{secrets.token_hex(8)}"
         self._will = will
-        self._paho = _import_paho()
+        import_paho()
         self._changed = threading.Condition()
         self._client: Client | None = None
         self._waiting: deque[Letter] = deque()
         self._sent: dict[int, Letter] = {}
-        self._acknowledged: set[int] = set()
+        self._settled: dict[int, ReasonCode] = {}
         self._in_hand = False
         self._subscriptions: list[Subscription] = []
         self._unconfirmed = 0
@@ -98,10 +108,11 @@ class MqttBus:
         self._largest = MAX_PAYLOAD + ENVELOPE
         self._said = ""
         self._echo = None if max_lag is None else Echo(max_lag, self._address, self._client_id)
-        self._passing_over = False
-        self.dropped = self.failed = 0
+        self._inbox = Inbox(self._subscriptions)
+        self._leaving = False
+        self.dropped = 0
         if self._echo is not None:
-            self.subscribe([self._echo.topic], self._echo.heard)
+            self.subscribe([self._echo.topic], self._on_echo)
         self._threads = [
             threading.Thread(target=target, name=f"kinlens-mqtt-{name}", daemon=True)
             for name, target in (("connect", self._stay_connected), ("send", self._send))
@@ -112,8 +123,13 @@ class MqttBus:
     @property
     def connected(self) -> bool:
         """See `Bus.connected`."""
-        back_soon = self._passing_over and not self._closing
+        back_soon = self._leaving and not self._closing
         return back_soon or (self._online and self._unconfirmed == 0)
+
+    @property
+    def failed(self) -> int:
+        """See `Bus.failed`."""
+        return self._inbox.failed
 
     def publish(
         self, topic: str, payload: bytes, *, retain: bool = False, expiry: float | None = None
@@ -141,7 +157,7 @@ class MqttBus:
             if client is not None:
                 self._unconfirmed += len(added)
         if client is not None:
-            _ask_for(client, added)
+            ask_for(client, added)
 
     def close(self) -> None:
         """See `Bus.close`."""
@@ -162,9 +178,9 @@ class MqttBus:
         wait = FIRST_WAIT
         while not self._closing:
             entered = self._connect()
-            if entered and self._passing_over:
+            if entered and self._leaving:
                 continue
-            self._passing_over = False
+            self._leaving = False
             wait = FIRST_WAIT if entered else min(2 * wait, LONGEST_WAIT)
             # Without chance, all devices would come back to a broker at the same moment.
             self._pause(wait * random.uniform(0.5, 1))  # noqa: S311
@@ -179,15 +195,7 @@ class MqttBus:
         gone = threading.Event()
         client.on_disconnect = lambda *_: gone.set()
         try:
-            client.connect(
-                self._address.host,
-                self._address.port,
-                keepalive=KEEP_ALIVE,
-                clean_start=True,
-                properties=_properties(
-                    "CONNECT", ReceiveMaximum=IN_FLIGHT, MaximumPacketSize=MAX_PAYLOAD + ENVELOPE
-                ),
-            )
+            connect(client, self._address)
         except (OSError, ValueError) as error:  # ValueError: a host name that isn't one
             self._say(f"The broker {self._address} can't be reached: {error}. Trying again.")
             return False
@@ -198,31 +206,31 @@ class MqttBus:
         client.loop_start()
         self._wait_for_end(client, gone)
         client.loop_stop()
-        _cut(client)
+        cut(client)
+        self._inbox.hand_out()
         return self._disconnected()
 
     def _wait_for_end(self, client: Client, gone: threading.Event) -> None:
         seen = time.monotonic()
-        while not gone.wait(EVERY if self._echo else 1.0):
+        while not gone.wait(TICK):
             if self._closing:
                 client.disconnect()
-            elif self._echo and self._online and self._unconfirmed == 0:
-                self._stay_near(client, self._echo, time.monotonic())
+            elif self._echo and self._online:
+                self._tend(client, self._echo, time.monotonic())
             if client.is_connected():
                 seen = time.monotonic()
             elif time.monotonic() - seen > KEEP_ALIVE + CONNECT_TIMEOUT:
                 return  # paho has stopped without telling
 
-    def _stay_near(self, client: Client, echo: Echo, now: float) -> None:
-        """Leave the broker, and with it what waits there, if that has waited for too long."""
-        if not self._passing_over and echo.is_too_late(now):
-            self._passing_over = True
-            client.disconnect()
-            return
-        if not echo.muted:
-            self.publish(echo.topic, echo.send(now), expiry=1.0)
+    def _tend(self, client: Client, echo: Echo, now: float) -> None:
+        if self._inbox.holds:
+            self._send_echo(echo, now)  # the last one may be lost, and nothing else come
         if echo.misses_kept(now):
-            _ask_for(client, [each for each in self._subscriptions if not each.group])
+            ask_for(client, [each for each in self._subscriptions if not each.group])
+
+    def _send_echo(self, echo: Echo, now: float) -> None:
+        if (payload := echo.next(now)) is not None:
+            self.publish(echo.topic, payload, expiry=ECHO_EXPIRY)
 
     def _disconnected(self) -> bool:
         """Let what wasn't acknowledged wait again; whether we had been online."""
@@ -233,29 +241,19 @@ class MqttBus:
                     self._waiting.appendleft(letter)
                 else:
                     self.dropped += 1
+            if self._echo is not None:  # those of one connection tell nothing at another
+                own = self._echo.topic
+                self._waiting = deque(each for each in self._waiting if each.topic != own)
             self._bound()
             self._sent.clear()
-            self._acknowledged.clear()
+            self._settled.clear()
             self._changed.notify_all()
-        if was and not self._closing and not self._passing_over:
+        if was and not self._closing and not self._leaving:
             self._say(f"The connection to the broker {self._address} is lost. Trying again.")
         return was
 
     def _make_client(self) -> Client:
-        mqtt = self._paho
-        client: Client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=mqtt.MQTTv5,
-            reconnect_on_failure=False,
-        )
-        client.connect_timeout = CONNECT_TIMEOUT
-        if self._address.user is not None:
-            client.username_pw_set(self._address.user, self._address.password)
-        if self._context is not None:
-            client.tls_set_context(self._context)
-        if (will := self._will) is not None:
-            client.will_set(will.topic, will.payload, qos=1, retain=will.retain)
+        client = make_client(self._address, self._context, self._client_id, self._will)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
@@ -265,25 +263,17 @@ class MqttBus:
     def _send(self) -> None:
         while (found := self._next_letter()) is not None:
             client, letter = found
-            left = letter.until - time.monotonic()
-            expiry = {} if left == math.inf else {"MessageExpiryInterval": math.ceil(left)}
-            # Not under our lock: paho calls back under one of its own.
-            sent = client.publish(
-                letter.topic,
-                letter.payload,
-                qos=1,
-                retain=letter.retain,
-                properties=_properties("PUBLISH", **expiry),
-            )
+            mid = post(client, letter)  # not under our lock: paho calls back under one of its own
             with self._changed:
                 self._in_hand = False
-                if sent.mid in self._acknowledged:
-                    self._acknowledged.discard(sent.mid)
-                elif client is self._client:
-                    self._sent[sent.mid] = letter
-                else:
+                reason = self._settled.pop(mid, None)
+                if reason is None and client is self._client:
+                    self._sent[mid] = letter
+                elif reason is None:
                     self._waiting.appendleft(letter)
                 self._changed.notify_all()
+            if reason is not None:
+                self._settle(letter, reason)
 
     def _next_letter(self) -> tuple[Client, Letter] | None:
         """The next message to be sent, and by which client; None when closed."""
@@ -322,9 +312,11 @@ class MqttBus:
             wanted = list(self._subscriptions)
             self._unconfirmed = len(wanted)
             self._online = True
-            kept, self._passing_over = not self._passing_over, False
+            kept, self._leaving = not self._leaving, False
             self._changed.notify_all()
-        _ask_for(client, wanted, kept=kept)
+        ask_for(client, wanted, kept=kept)
+        if self._echo is not None:
+            self._send_echo(self._echo, time.monotonic())
 
     def _on_subscribe(
         self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
@@ -338,63 +330,50 @@ class MqttBus:
     def _on_publish(
         self, _client: Client, _data: Any, mid: int, reason: ReasonCode, _properties: Any
     ) -> None:
-        if reason.is_failure:
-            self.dropped += 1
-            muted = self._echo.refused() if self._echo else ""
-            self._say(muted or f"The broker {self._address} refuses a message: {reason}.")
         with self._changed:
-            if self._sent.pop(mid, None) is None:
-                self._acknowledged.add(mid)
+            letter = self._sent.pop(mid, None)
+            if letter is None:
+                self._settled[mid] = reason  # it comes sooner than the sender has noted the letter
             self._changed.notify_all()
+        if letter is not None:
+            self._settle(letter, reason)
 
-    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
-        try:
-            came = Message(message.topic, bytes(message.payload))
-            for each in list(self._subscriptions):
-                if matches(each.pattern, came.topic):
-                    each.handler(came)
-        except Exception:  # one bad message must not end the connection
-            self.failed += 1
-            log.exception("A message couldn't be handled")
+    def _settle(self, letter: Letter, reason: ReasonCode) -> None:
+        """The broker has taken a message, or refused it."""
+        echo = self._echo if self._echo and letter.topic == self._echo.topic else None
+        self.dropped += reason.is_failure
+        if echo and reason.is_failure:
+            echo.refused()
+        elif echo:
+            echo.taken(letter.payload, time.monotonic())
+        elif reason.is_failure:
+            self._say(f"The broker {self._address} refuses a message: {reason}.")
+
+    def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
+        came, now = Message(message.topic, bytes(message.payload)), time.monotonic()
+        if self._echo is None:
+            self._inbox.take(came)
+        elif came.topic == self._echo.topic:
+            self._on_echo(came)
+        else:
+            in_haste = self._echo.is_behind(now, more=has_more(client))
+            self._inbox.take(came, in_haste=in_haste)
+            self._send_echo(self._echo, now)
+            self._leave_if_lost(client, self._echo, now)
+
+    def _on_echo(self, message: Message) -> None:
+        now = time.monotonic()
+        if self._echo and not self._echo.heard(message.payload, now):
+            self._inbox.hand_out()
+
+    def _leave_if_lost(self, client: Client, echo: Echo, now: float) -> None:
+        """Leave the broker, and with it what waits there, if reading in haste was of no use."""
+        if not self._leaving and echo.gives_up(now):
+            self._leaving = True
+            client.disconnect()
 
     def _say(self, text: str) -> None:
         """Tell of trouble once, however often it is met."""
         if text != self._said:
             self._said = text
             log.warning(text)
-
-
-def _import_paho() -> Any:
-    try:
-        from paho.mqtt import client  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise MissingDependency(
-            "MQTT needs the extra \"live\": pip install 'kinlens[live]'."
-        ) from error
-    return client
-
-
-def _properties(kind: str, **values: int) -> Properties:
-    from paho.mqtt.packettypes import PacketTypes  # noqa: PLC0415
-    from paho.mqtt.properties import Properties  # noqa: PLC0415
-
-    properties = Properties(getattr(PacketTypes, kind))  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
-
-
-def _ask_for(client: Client, wanted: Sequence[Subscription], *, kept: bool = True) -> None:
-    from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: PLC0415
-
-    for each in wanted:
-        # Some brokers send what is retained to a group, though they must not.
-        retained = 0 if kept and not each.group else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=1, retainHandling=retained)
-        client.subscribe(each.filter, options=options)
-
-
-def _cut(client: Client) -> None:
-    """Let go of a client's callbacks: it ends at once, sockets and all, not at some collection."""
-    for name in ("on_connect", "on_subscribe", "on_publish", "on_message", "on_disconnect"):
-        setattr(client, name, None)
