@@ -102,9 +102,10 @@ def test_plots_are_drawn_from_the_results(name: str) -> None:
 def test_the_http_page(tmp_path: Path) -> None:
     table = build_sample(tmp_path / "shop", 24)
     examples = re.findall(r"```sh\n(.*?)```", (DOCS / "http.md").read_text(encoding="utf-8"), re.S)
-    with kinlens.open_search(tmp_path / "data") as search:
+    catalog = tmp_path / "catalog"
+    with kinlens.open_search(catalog) as search:
         kinlens.index(search, table)
-        settings = Settings(data=tmp_path / "data", port=0)
+        settings = Settings(data=catalog, port=0)
         with open_live(search, settings) as live, Server(search, settings, live=live) as server:
             answers = [run(example, server.url, table.parent) for example in examples]
         assert search.count() == 24
@@ -135,7 +136,7 @@ def run(example: str, url: str, folder: Path) -> list[dict[str, object]]:
         f'KEY=$(cat "{keyfile}" 2>/dev/null || true)\n'
         f'{example.replace("http://127.0.0.1:7700", url)}\necho "$KEY" > "{keyfile}"\n'
     )
-    environ = {**os.environ, "KINLENS_DATA": str(folder.parent / "data"), "NO_PROXY": "*"}
+    environ = {**os.environ, "NO_PROXY": "*"}
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, check=False
     )
