@@ -214,7 +214,7 @@ def test_without_the_extra(client: Client, tmp_path: Path) -> None:
     (tmp_path / "huggingface_hub.py").write_text("raise ImportError('blocked')\n")
     answer = client.open(REFERENCE, PYTHONPATH=str(tmp_path))
     assert answer == (
-        "MissingDependency: Models from the Hub need huggingface_hub: pip install kinlens[hub]"
+        "MissingDependency: Models from the Hub need huggingface_hub: pip install 'kinlens[hub]'"
     )
 
 

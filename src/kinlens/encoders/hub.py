@@ -86,7 +86,7 @@ def _download(reference: HubReference, file: str) -> Path:
         )
     except ImportError as error:
         raise MissingDependency(
-            "Models from the Hub need huggingface_hub: pip install kinlens[hub]"
+            "Models from the Hub need huggingface_hub: pip install 'kinlens[hub]'"
         ) from error
     repo, revision = reference.repo, reference.revision
     try:

@@ -10,7 +10,7 @@ from kinlens.config import usable_cores
 from kinlens.encoders.network import Network, NetworkEncoder, Session
 from kinlens.errors import InvalidInput, MissingDependency
 
-EXTRAS = {"openvino": "kinlens", "onnxruntime": "kinlens[onnxruntime]"}
+EXTRAS = {"openvino": "kinlens", "onnxruntime": "'kinlens[onnxruntime]'"}
 """What to install for each runtime; the module of the same name here holds its one function."""
 
 
