@@ -34,6 +34,7 @@ def render(document: Mapping[str, Any], kinds: Iterable[Kind]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="assets/icon.svg" type="image/svg+xml">'
         f"<title>{title}</title><style>{STYLE}</style></head><body>{body}</body></html>"
     )
 
