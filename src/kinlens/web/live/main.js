@@ -194,8 +194,8 @@ function showEmpty() {
   byId('message').replaceChildren(
     icon('camera'),
     el('h2', {}, 'No camera is watching'),
-    el('p', {}, 'Hold something before this device’s own camera and its look-alikes follow, or start a camera elsewhere:'),
-    el('div', { class: 'command' }, el('code', {}, 'kinlens camera --broker mqtt://BROKER')),
+    el('p', {}, 'Hold something before this device’s own camera and its look-alikes follow, or start a camera elsewhere, on the broker that this server reads:'),
+    el('div', { class: 'command' }, el('code', {}, 'kinlens camera 0 --broker mqtt://BROKER')),
     el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => void startOwn() }, 'Use this camera')),
   );
 }
