@@ -49,6 +49,12 @@ def test_the_time_in_the_connection_tells_while_there_is_more_to_read(own: Echo)
     assert own.lag(99.0) == 0
 
 
+def test_one_that_leaves_as_soon_as_all_is_read_tells_too(own: Echo) -> None:
+    own.is_behind(10.0, more=False)
+    send(own, 10.0)
+    assert own.is_behind(10.6, more=True)
+
+
 def test_the_quickest_echo_tells_how_long_the_way_is() -> None:
     own = Echo(LIMIT, "a broker", "me")
     send(own, 10.0, heard=12.0)

@@ -15,8 +15,10 @@ from kinlens.messaging.base import MAX_PAYLOAD, Will
 from kinlens.messaging.letters import Letter, Subscription
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client
+    from paho.mqtt.client import Client as Client
+    from paho.mqtt.client import MQTTMessage as MQTTMessage
     from paho.mqtt.properties import Properties
+    from paho.mqtt.reasoncodes import ReasonCode as ReasonCode
 
 ENVELOPE = 1024
 """Bytes of a packet beside its payload at most."""

@@ -171,7 +171,7 @@ class Echo:
             return 0.0
         at_broker = now - min(one.taken for one in self._away.values())
         left = next(iter(self._away.values())).left
-        on_the_way = now - left - self._quickest if left > self._idle_at else 0.0
+        on_the_way = now - left - self._quickest if left >= self._idle_at else 0.0
         return max(0.0, at_broker, on_the_way)
 
     def _patience(self, now: float) -> float:

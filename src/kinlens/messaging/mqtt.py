@@ -43,8 +43,7 @@ from kinlens.messaging.inbox import Inbox
 from kinlens.messaging.letters import Letter, Subscription
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client, MQTTMessage
-    from paho.mqtt.reasoncodes import ReasonCode
+    from kinlens.messaging.client import Client, MQTTMessage, ReasonCode
 
 log = logging.getLogger("kinlens.messaging")
 
