@@ -15,10 +15,10 @@ from kinlens.messaging.base import MAX_PAYLOAD, Will
 from kinlens.messaging.letters import Letter, Subscription
 
 if TYPE_CHECKING:
-    from paho.mqtt.client import Client as Client
-    from paho.mqtt.client import MQTTMessage as MQTTMessage
+    from paho.mqtt.client import Client as Client  # noqa: PLC0414 - for mqtt.py
+    from paho.mqtt.client import MQTTMessage as MQTTMessage  # noqa: PLC0414 - for mqtt.py
     from paho.mqtt.properties import Properties
-    from paho.mqtt.reasoncodes import ReasonCode as ReasonCode
+    from paho.mqtt.reasoncodes import ReasonCode as ReasonCode  # noqa: PLC0414 - for mqtt.py
 
 ENVELOPE = 1024
 """Bytes of a packet beside its payload at most."""
