@@ -146,7 +146,8 @@ class KeyStore:
     @property
     def required(self) -> bool:
         """Whether requests need a key: whether one was ever made, but for devices."""
-        return any(key.device is None for key in self.list())
+        with self._lock:
+            return any(key.device is None for key in self._read().values())
 
     @property
     def usable(self) -> bool:
@@ -156,7 +157,8 @@ class KeyStore:
     @property
     def devices_guarded(self) -> bool:
         """Whether devices need a key: whether one was ever made for any."""
-        return any(key.device is not None for key in self.list())
+        with self._lock:
+            return any(key.device is not None for key in self._read().values())
 
     def secrets(self, device: str) -> Sequence[str]:
         """What the working keys of a device sign with; see `secret_of`."""

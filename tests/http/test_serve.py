@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 
@@ -186,14 +186,15 @@ def test_readers_and_a_writer_at_once(doors: Doors, stocked: Search, pictures: l
     def read(number: int) -> None:
         with httpx.Client(base_url=door.server.url, timeout=60) as client:
             for _ in range(20):
-                response = client.post("/v1/search", files={"image": ("x", pictures[number])})
+                files = {"image": ("x", pictures[number])}
+                response = client.post("/v1/search", files=files, data={"k": str(COUNT + 1)})
                 found = {hit["id"] for hit in response.json()["hits"]} - {"guest"}
                 assert len(found) == COUNT
 
     with ThreadPoolExecutor(5) as pool:
         writing = pool.submit(write)
         readings = [pool.submit(read, number) for number in range(4)]
-        for reading in readings:
-            reading.result()
+        wait(readings)
         stop.set()
-        writing.result()
+        for done in (*readings, writing):
+            done.result()
