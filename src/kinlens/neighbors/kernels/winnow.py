@@ -33,7 +33,8 @@ _PENDING = 4096
 _MOST_PENDING = 64
 _LEAST_HELD = 1 << 16
 _FEW = 1024
-"""So few of one query that it costs more to find the likeliest of them first."""
+_MOST_QUERIES = 8
+"""Of so few queries so few each that it costs more to find the likeliest of them first."""
 _SHORT = 600
 """Numbers of a vector so few that one look at them costs no more than calls for their codes."""
 _GOLDEN = 0.6180339887498949
@@ -144,8 +145,8 @@ class Winnow:
         self._limits = limits
         self._most = max(256 + 4 * task.k, task.living // 32)
         self._closest = Closer(task)
-        self._alone = len(task.queries) == 1
-        direct = self._alone and task.dim <= _SHORT
+        self._few = _FEW * len(task.queries) if len(task.queries) <= _MOST_QUERIES else 0
+        direct = self._few > 0 and task.dim <= _SHORT
         self._nearer = self._closest if direct else Nearer(task)
         self._lock = threading.Lock()
         count = len(task.queries)
@@ -214,7 +215,7 @@ class Winnow:
 
     def _last(self, entries: _Entries, pending: _Pending) -> list[_Entries]:
         """What remains of the last that were found and of what has waited."""
-        if self._alone and len(entries) + pending.size < _FEW:
+        if len(entries) + pending.size < self._few:
             return [entries, pending.taken()]
         settled, others = self._settled(entries)
         pending.add(others)
