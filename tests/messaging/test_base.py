@@ -69,3 +69,5 @@ def test_addresses_that_cant_be_used(url: str) -> None:
 def test_shown_without_secrets() -> None:
     assert redacted("mqtts://user:pass@host:1/x?key=/k") == "mqtts://host:1/x"
     assert redacted("redis://:p@ss@host/0") == "redis://host/0"
+    assert redacted("mqtt://user:a://b@host") == "mqtt://host"
+    assert redacted("user:pass@host:1") == "host:1"

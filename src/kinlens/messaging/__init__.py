@@ -51,9 +51,9 @@ def open_bus(
 
 def redacted(url: str) -> str:
     """A URL without user and password, to be shown and logged."""
-    scheme, _, rest = url.partition("://")
-    place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}".partition("?")[0]
+    scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
+    # A password may hold what should have been quoted: all before the last @ goes.
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}".partition("?")[0]
 
 
 def _split(url: str) -> SplitResult:
