@@ -49,7 +49,7 @@ def test_auto_falls_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_no_runtime_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes_module, "find_spec", lambda _: None)
     for runtime in ("auto", "onnxruntime"):
-        with pytest.raises(MissingDependency, match=r"pip install kinlens\[onnxruntime\]"):
+        with pytest.raises(MissingDependency, match=r"pip install 'kinlens\[onnxruntime\]'"):
             open_encoder(write_tiny(tmp_path), runtime=runtime)
 
 

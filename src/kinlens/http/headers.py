@@ -44,6 +44,8 @@ DEFAULTS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_NAMES = random.Random()
+"""No secrets: they only tell requests apart."""
 
 
 class Named:
@@ -60,7 +62,7 @@ class Named:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         given = Headers(scope=scope).get("x-request-id", "")
-        name = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        name = given if _REQUEST_ID.fullmatch(given) else f"{_NAMES.getrandbits(64):016x}"
         scope.setdefault("state", {})["request_id"] = name
         started = False
 
