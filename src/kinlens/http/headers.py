@@ -44,8 +44,7 @@ DEFAULTS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_NAMES = random.Random()
-"""No secrets: they only tell requests apart."""
+_NAMES = random.Random()  # noqa: S311  (no secrets: they only tell requests apart)
 
 
 class Named:
