@@ -42,7 +42,7 @@ from kinlens.live.memory import MemoryStore
 from kinlens.live.service import LiveService, Policy
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
-from kinlens.messaging import Bus, open_bus
+from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
@@ -136,7 +136,9 @@ def open_live(search: Search, settings: Settings | None = None, **overrides: Any
     with ExitStack() as opened:
         keys = KeyStore(search.data)
         opened.callback(keys.close)
-        bus = _live_bus(chosen)
+        # The rest of the time is for the match, the way to the page, and until the next view.
+        lag = max(0.15, 0.15 * chosen.live_max_age)
+        bus = open_bus(chosen.live_broker, max_lag=lag) if chosen.live_broker else None
         if bus is not None:
             opened.callback(bus.close)
         store = _live_store(chosen)
@@ -154,12 +156,6 @@ def open_live(search: Search, settings: Settings | None = None, **overrides: Any
     return LiveService(
         search, store, matcher, bus, policy=policy, keys=keys, on_close=(keys.close,)
     )
-
-
-def _live_bus(chosen: Settings) -> Bus | None:
-    # The rest of the time is for the match, the way to the page, and until the next view.
-    lag = max(0.15, 0.15 * chosen.live_max_age)
-    return open_bus(chosen.live_broker, max_lag=lag) if chosen.live_broker else None
 
 
 def open_camera(

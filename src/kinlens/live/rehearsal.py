@@ -1,7 +1,7 @@
 """Searches of every size before cameras ask for them.
 
-The first searches of a size try what is fastest on this machine. On a busy one, what turns out to
-be slow may take a second, and while cameras look on is no time to find that out.
+The first searches load libraries and arrange the catalog's codes for products. On a busy machine
+that may take a second, and while cameras look on is no time for it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from kinlens.catalog.base import Catalog
 from kinlens.config import DeviceSettings
 from kinlens.types import Vectors
 
-TURNS = 12
-"""Searches of each size: each way to search is tried three times."""
-
 BUDGET = 2.0
-"""Seconds at most; sizes that are left are tried when they come."""
+"""Seconds at most; sizes that are left come unrehearsed."""
 
 _NOISE = 0.3
 
@@ -30,10 +27,9 @@ def rehearse(catalog: Catalog, settings: DeviceSettings, most: int) -> None:
         return
     until = time.monotonic() + BUDGET
     for size in [1, *(most >> by for by in range(most.bit_length() - 1))]:
-        for _ in range(TURNS):
-            if time.monotonic() > until:
-                return
-            catalog.search(likely[:size], settings.k, where=settings.where, metric=settings.metric)
+        if time.monotonic() > until:
+            return
+        catalog.search(likely[:size], settings.k, where=settings.where, metric=settings.metric)
 
 
 def _likely(catalog: Catalog, count: int) -> Vectors:
