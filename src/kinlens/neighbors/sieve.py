@@ -150,8 +150,8 @@ class _Catch:
     def order(self) -> Positions:
         """By query, then by upper value."""
         order = np.argsort(self.upper)
-        # A stable sort of one byte is a radix sort, many times as fast as one by two keys.
-        query = self.query.astype(np.uint8)[order]
+        # A stable sort of so few bits is a radix sort, many times as fast as one by two keys.
+        query = self.query.astype(np.uint16)[order]
         by_query: Positions = order[np.argsort(query, kind="stable")]
         return by_query
 
@@ -161,7 +161,7 @@ class Sieve:
 
     Parameters
     ----------
-    task : what is searched, with at most 256 queries
+    task : what is searched, with at most 65,536 queries
     screen : what estimates
     most : candidates a query may keep before it counts as lost
     """
