@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -56,7 +56,11 @@ numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
 vectors = arrays.arrays(np.float64, (9, 2), elements=numbers)
 
 
+too_far = np.array([[1.2e308, 1e300], *[[1.0, 0.0]] * 7, [-1.2e308, -1e300]])
+
+
 @settings(max_examples=150, deadline=None)
+@example(too_far, "euclidean", 3, False)
 @given(vectors, st.sampled_from(NEIGHBOR_METRICS), st.integers(1, 8), st.booleans())
 def test_any_numbers_at_all(data: np.ndarray, metric: str, k: int, narrow: bool) -> None:
     rows, queries = data[:8], data[8:]

@@ -12,7 +12,9 @@ Exponents = npt.NDArray[np.int64]
 def exponents_of(vectors: Doubles) -> Exponents:
     """int64 (n,): two to these powers is about the largest number of each row, 1 for zero rows."""
     largest = np.maximum(vectors.max(axis=1), -vectors.min(axis=1))
-    exponents: Exponents = np.clip(np.frexp(largest)[1], -1000, 1024).astype(np.int64)
+    # Of infinity there is no exponent, but beside it stand numbers too large to be squared.
+    powers = np.where(np.isinf(largest), 1024, np.frexp(largest)[1])
+    exponents: Exponents = np.clip(powers, -1000, 1024).astype(np.int64)
     return exponents
 
 
