@@ -7,7 +7,8 @@ bulk    10,000 queries among 90,000 vectors of 2048 numbers, k = 3: of a real en
         queries; `s_for_all` is what all of them would take
 single  one query after the other, and 64 in one call as the server's batches come, k = 10, among
         100,000 and 1,000,000 unit vectors of 512 numbers; filters; graphs with their recall
-pairs   all 20 nearest of 100,000 vectors of 512 numbers among themselves, from a part of them
+pairs   the 20 nearest of each of 100,000 vectors of 512 numbers among them, as the nightly job
+        finds them; and as queries, which is all that peers offer, a part of them
 limits  what the cores do at most: int8 and float32 products in the cache, bytes read from memory
 
 The vectors of 512 numbers are those of the encoder along their 512 main axes, brought to length 1;
@@ -35,12 +36,15 @@ from encoder_vectors import encoder_vectors
 from report import Report
 
 from kinlens.config import usable_cores
-from kinlens.neighbors import ExactIndex
+from kinlens.neighbors import ExactIndex, Neighbors
+from kinlens.neighbors.all_pairs import search_all
 from kinlens.neighbors.exact import distances as exact_distances
+from kinlens.neighbors.result import stacked
 from kinlens.types import Vectors
 
 PARTS = ("bulk", "single", "pairs", "limits")
 SHARES = {"kinlens": 1.0, "faiss flat": 0.2, "numpy blocks": 0.2}
+"""Of the queries, those that a peer gets."""
 SLOW = 0.1
 KEPT = (0.5, 0.05, 0.001)
 BREADTHS = (16, 32, 64, 128, 256)
@@ -191,9 +195,35 @@ def _one_by_one(
 
 
 def pairs(report: Report, vectors: Vectors, rounds: int, k: int = 20) -> None:
-    """Neighbors of an index's own vectors."""
-    queries = vectors[:: max(1, len(vectors) // 10_000)]
-    bulk(report, "all pairs", (vectors, queries), rounds, k)
+    """Neighbors of an index's own vectors: of all at once, peers taking turns with a part."""
+    index = peers.indexed(vectors)
+    asked = np.arange(0, len(vectors), max(1, len(vectors) // 10_000))
+    others = {f"{peer}, as queries": search for peer, search in peers.exact_peers(vectors)}
+    seconds: Timed = defaultdict(list)
+    same = {}
+    for _ in range(rounds):
+        runs: list[Neighbors] = []
+        took, _rows = _timed(lambda to=runs: to.extend(search_all(index, k, metric="euclidean")))
+        seconds["kinlens, all at once"].append(took)
+        found = stacked(runs)
+        part, same = _turns(others, (vectors, vectors[asked], found.distances[asked]), 1)
+        for peer, (one,) in part.items():
+            seconds[peer].append(one * len(vectors) / len(asked))
+    own = median(seconds["kinlens, all at once"])
+    for peer, rounds_s in seconds.items():
+        report.add(
+            measured="pairs",
+            vectors=len(vectors),
+            dim=vectors.shape[1],
+            k=k,
+            peer=peer,
+            kernel=found.kernel if peer not in same else "",
+            s_for_all=median(rounds_s),
+            ms_a_query=median(rounds_s) / len(vectors) * 1e3,
+            kinlens_times_as_fast=median(rounds_s) / own,
+            same=same.get(peer, 1.0),
+            rounds_s=[round(one, 2) for one in rounds_s],
+        )
 
 
 def limits(report: Report, rounds: int) -> None:
@@ -261,7 +291,7 @@ def _recall(vectors: Vectors, queries: Vectors, rows: Rows, expected: np.ndarray
 
 
 def _share(peer: str, count: int) -> int:
-    return max(1, int(count * SHARES.get(peer, SLOW)))
+    return max(1, int(count * SHARES.get(peer.split(",", maxsplit=1)[0], SLOW)))
 
 
 def _shortened(vectors: Vectors, queries: Vectors) -> tuple[Vectors, Vectors]:

@@ -41,7 +41,7 @@ STRANGERS = {2, 3, 5}
 
 ONE_FILE = {
     "openvino", "onnxruntime", "numkong", "pyarrow", "huggingface_hub", "pi_heif", "paho",
-    "redis", "mlflow", "deltalake", "scipy", "sklearn", "cv2",
+    "redis", "mlflow", "deltalake", "scipy", "sklearn", "cv2", "threadpoolctl",
 }  # fmt: skip
 NOT_AT_ONCE = ONE_FILE | {
     "fastapi", "pydantic", "uvicorn", "typer", "rich", "PIL", "simplejpeg", "torch",

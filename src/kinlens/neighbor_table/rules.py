@@ -12,7 +12,7 @@ from kinlens.neighbor_table.groups import Groups
 from kinlens.neighbor_table.options import TableOptions
 from kinlens.neighbors import ExactIndex, Neighbors
 from kinlens.neighbors.array_files import read_array, take_array
-from kinlens.neighbors.leaving_out import NOBODY, search_leaving_out
+from kinlens.neighbors.leaving_out import NOBODY, Others, search_leaving_out
 from kinlens.types import Vectors
 
 
@@ -66,9 +66,19 @@ class Rules:
         self._place = np.full(len(asked.candidates.keys) + 1, NOBODY)
         self._place[positions] = np.arange(len(positions))
         self._groups: tuple[int, Groups] | None = None
+        self._others = Others(options.k, options.metric)
+        # All ask, and all are searched: a plain search among themselves.
+        self._is_plain = (
+            not options.same
+            and options.min_distance is None
+            and asked.outside is None
+            and np.array_equal(asked.positions[numbers], positions)
+        )
 
     def __call__(self, index: ExactIndex, first: int, start: int, stop: int) -> Neighbors:
         """See `Find`."""
+        if self._is_plain and len(index) == len(self._numbers):
+            return self._others.take(index, start, stop)
         numbers = self._numbers[start:stop]
         positions = self._asked.positions[numbers]
         place = self._place[positions]  # the place of -1, the last, is NOBODY

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ from kinlens.errors import InvalidInput, NotFound
 from kinlens.neighbors import checks, engine
 from kinlens.neighbors import radius as radius_search
 from kinlens.neighbors.kernels import kernels_from
+from kinlens.neighbors.mutual import Mutual, is_usable_for
 from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows, Within
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.types import Vectors
@@ -32,6 +35,7 @@ class ExactIndex:
 
     def __init__(self, dim: int, *, kernel: str | None = None) -> None:
         self.dim = checks.as_dim(dim)
+        self._kernel = kernel
         self._kernels = kernels_from(kernel)
         self._engine = engine.Engine(self._kernels, adapts=kernel is None)
         self._writing = threading.Lock()
@@ -188,6 +192,17 @@ class ExactIndex:
             mask=checks.as_mask(mask, snapshot.capacity),
         )
         return radius_search.within(self._kernels, snapshot, request)
+
+    def mutual(self, k: int, metric: NeighborMetric) -> Callable[[int], Mutual] | None:
+        """Searches of all rows from one on, among all there are now.
+
+        None where products that serve two rows can't be used: after rows were replaced or deleted,
+        where there are few, or where a kernel that doesn't use them was asked for.
+        """
+        snapshot = self._snapshot
+        if self._kernel not in {None, "float32"} or not is_usable_for(snapshot, k, metric):
+            return None
+        return functools.partial(Mutual, snapshot, k, metric)
 
     def vectors(self, rows: npt.ArrayLike) -> Vectors:
         """The vectors of rows, float32 (n, dim), in the order asked.

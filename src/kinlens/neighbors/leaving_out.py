@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from kinlens.neighbors import exact
+from kinlens.neighbors.all_pairs import search_all
 from kinlens.neighbors.index import ExactIndex
-from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
+from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows, stacked
 from kinlens.neighbors.scaling import Doubles
 from kinlens.neighbors.task import key_of
 from kinlens.types import Vectors
@@ -74,6 +78,53 @@ def search_leaving_out(
         kernels["float64"] = None
         candidates += scan.candidates
     return Neighbors(distances, rows, certified, "+".join(kernels) or "none", candidates)
+
+
+def search_others(
+    index: ExactIndex, k: int, *, metric: NeighborMetric, begin: int = 0
+) -> Iterator[Neighbors]:
+    """The k nearest of the index's own vectors without itself, each; in runs of rows.
+
+    What `search_leaving_out` finds for these queries, faster; see `search_all`.
+
+    Parameters
+    ----------
+    index : no row of which was deleted
+    begin : the first row of the first run
+    """
+    for found in search_all(index, k + 1, metric=metric, begin=begin):
+        own = np.arange(begin, begin + len(found.rows))
+        distances, rows = _kept(found, _counting(found, own, None), k)
+        yield replace(found, distances=distances, rows=rows)
+        begin += len(found.rows)
+
+
+class Others:
+    """The same, for whoever asks for so many rows at a time, mostly in order."""
+
+    def __init__(self, k: int, metric: NeighborMetric) -> None:
+        self._k = k
+        self._metric = metric
+        self._index: ExactIndex | None = None
+        self._runs: Iterator[Neighbors] = iter(())
+        self._ready: list[Neighbors] = []
+        self._position = 0
+
+    def take(self, index: ExactIndex, start: int, stop: int) -> Neighbors:
+        """The neighbors of rows; fast where they follow those that were asked for last."""
+        if index is not self._index or start != self._position:
+            self._index, self._position, self._ready = index, start, []
+            self._runs = search_others(index, self._k, metric=self._metric, begin=start)
+        count, ready = stop - start, sum(len(run.rows) for run in self._ready)
+        while ready < count:
+            self._ready.append(next(self._runs))
+            ready += len(self._ready[-1].rows)
+        found = stacked(self._ready)
+        rest = replace(
+            found, distances=found.distances[count:], rows=found.rows[count:], candidates=0
+        )
+        self._position, self._ready = stop, [rest]
+        return replace(found, distances=found.distances[:count], rows=found.rows[:count])
 
 
 class _Scan:

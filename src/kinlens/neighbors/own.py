@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from kinlens.neighbors.precise import PreciseIndex, chained, stacked
-from kinlens.neighbors.result import Neighbors, Rows, Within
+from kinlens.neighbors.precise import PreciseIndex
+from kinlens.neighbors.result import Neighbors, Rows, Within, chained, stacked
 
 _AT_ONCE = 4096
 
@@ -19,9 +19,10 @@ def nearest_others(index: PreciseIndex, k: int) -> Neighbors:
     Where more than k others are as near as the nearest, it is the first of these that is left out,
     as scikit-learn does.
     """
-    parts = []
-    for rows in _runs(len(index)):
-        found = index.search(index.vectors(rows), k + 1)
+    parts: list[Neighbors] = []
+    for found in index.search_all(k + 1):
+        first = sum(len(part.rows) for part in parts)
+        rows = np.arange(first, first + len(found.rows))
         own = found.rows == rows[:, np.newaxis]
         alone = ~own.any(axis=1)  # its k + 1 nearest are others: one too many
         tied = found.distances[:, 0] == found.distances[:, -1]

@@ -6,16 +6,17 @@ Vectors and queries that float32 holds exactly are searched by `ExactIndex` alon
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kinlens.neighbors import checks
+from kinlens.neighbors.all_pairs import search_all
 from kinlens.neighbors.index import ExactIndex
 from kinlens.neighbors.margins import Rounding
-from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows, Within
+from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows, Within, chained, stacked
 from kinlens.neighbors.scaling import Doubles, lengths
 from kinlens.neighbors.widening import Look, Real
 
@@ -89,6 +90,14 @@ class PreciseIndex:
             return self._index.search(queries, k, metric=self.metric)
         return stacked([look.nearest(min(k, len(self))) for look in self._looks(queries)])
 
+    def search_all(self, k: int) -> Iterator[Neighbors]:
+        """What `search` finds for the vectors themselves, in runs of rows, one after the other."""
+        if self._wide is None:
+            yield from search_all(self._index, k, metric=self.metric)
+        else:
+            for vectors in _blocks(self._wide):
+                yield self.search(vectors, k)
+
     def within(self, queries: Real, radius: float) -> Within:
         """All rows within a radius of each query, the radius included.
 
@@ -140,31 +149,3 @@ def _blocks(vectors: Real) -> Iterator[Real]:
     step = max(_LEAST_BLOCK, _BLOCK_NUMBERS // vectors.shape[1])
     for start in range(0, len(vectors), step):
         yield vectors[start : start + step]
-
-
-def stacked(parts: Sequence[Neighbors]) -> Neighbors:
-    """The neighbors of queries and of those that follow, as one."""
-    return Neighbors(
-        np.concatenate([part.distances for part in parts]),
-        np.concatenate([part.rows for part in parts]),
-        certified=all(part.certified for part in parts),
-        kernel=_kernels(parts),
-        candidates=sum(part.candidates for part in parts),
-    )
-
-
-def chained(parts: Sequence[Within]) -> Within:
-    """The same of rows within a radius."""
-    counts = np.concatenate([np.diff(part.begins) for part in parts])
-    return Within(
-        np.concatenate([part.distances for part in parts]),
-        np.concatenate([part.rows for part in parts]),
-        begins=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        certified=all(part.certified for part in parts),
-        kernel=_kernels(parts),
-        candidates=sum(part.candidates for part in parts),
-    )
-
-
-def _kernels(parts: Sequence[Neighbors] | Sequence[Within]) -> str:
-    return "+".join(dict.fromkeys(name for part in parts for name in part.kernel.split("+")))

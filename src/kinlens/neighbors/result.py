@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
@@ -77,3 +78,31 @@ def by_row(found: Within) -> Within:
     query = np.repeat(np.arange(len(found)), np.diff(found.begins))
     order = np.lexsort((found.rows, query))
     return replace(found, distances=found.distances[order], rows=found.rows[order])
+
+
+def stacked(parts: Sequence[Neighbors]) -> Neighbors:
+    """The neighbors of queries and of those that follow, as one."""
+    return Neighbors(
+        np.concatenate([part.distances for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+        certified=all(part.certified for part in parts),
+        kernel=_kernels(parts),
+        candidates=sum(part.candidates for part in parts),
+    )
+
+
+def chained(parts: Sequence[Within]) -> Within:
+    """The same of rows within a radius."""
+    counts = np.concatenate([np.diff(part.begins) for part in parts])
+    return Within(
+        np.concatenate([part.distances for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+        begins=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        certified=all(part.certified for part in parts),
+        kernel=_kernels(parts),
+        candidates=sum(part.candidates for part in parts),
+    )
+
+
+def _kernels(parts: Sequence[Neighbors] | Sequence[Within]) -> str:
+    return "+".join(dict.fromkeys(name for part in parts for name in part.kernel.split("+")))

@@ -22,7 +22,7 @@ from kinlens.neighbors import checks
 from kinlens.neighbors.best import Best, BestInFiles, BestInMemory
 from kinlens.neighbors.budget import Blocks, blocks_for
 from kinlens.neighbors.index import ExactIndex
-from kinlens.neighbors.leaving_out import NOBODY, merged, search_leaving_out
+from kinlens.neighbors.leaving_out import NOBODY, Others, merged, search_leaving_out
 from kinlens.neighbors.result import Distances, NeighborMetric, Neighbors, Rows
 from kinlens.neighbors.vector_sources import Readable, VectorSource, open_vectors
 
@@ -187,16 +187,21 @@ def stream_neighbors(
     return _neighbors(files, distances, rows)
 
 
-@dataclass(frozen=True, slots=True)
 class _Finder:
     """Plain neighbors of queries that are read block by block."""
 
-    queries: VectorSource
-    k: int
-    metric: NeighborMetric
-    itself: bool
+    def __init__(
+        self, queries: VectorSource, k: int, metric: NeighborMetric, *, itself: bool
+    ) -> None:
+        self.queries = queries
+        self.k = k
+        self.metric = metric
+        self.itself = itself
+        self._others = Others(k, metric)
 
     def __call__(self, index: ExactIndex, first: int, start: int, stop: int) -> Neighbors:
+        if self.itself and len(index) == len(self.queries):
+            return self._others.take(index, start, stop)
         own = None
         if self.itself:
             own = np.arange(start, stop) - first

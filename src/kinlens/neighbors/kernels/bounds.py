@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,10 +99,13 @@ def wide_queries(task: Task) -> Doubles:
 
 def in_range(task: Task) -> bool:
     """Whether no square or product of norms leaves float32."""
-    return chunks_in_range(task) and float(np.abs(task.queries).max()) <= LARGEST / task.dim**0.5
+    return (
+        chunks_in_range(task.chunks)
+        and float(np.abs(task.queries).max()) <= LARGEST / task.dim**0.5
+    )
 
 
-def chunks_in_range(task: Task) -> bool:
+def chunks_in_range(chunks: Sequence[Chunk]) -> bool:
     """The same of the vectors alone."""
-    largest = max(max(chunk.peaks.most, chunk.codes.center.norm) for chunk in task.chunks)
+    largest = max(max(chunk.peaks.most, chunk.codes.center.norm) for chunk in chunks)
     return largest <= LARGEST

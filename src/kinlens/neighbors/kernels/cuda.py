@@ -84,7 +84,7 @@ class CudaKernel:
             task.living * len(task.queries) * task.dim >= self._least_work
             and _LEAST_ROWS_PER_NEIGHBOR * task.k <= task.living
             and task.k <= _MOST_NEIGHBORS
-            and bounds.chunks_in_range(task)
+            and bounds.chunks_in_range(task.chunks)
             and not self.missing()
             and self._process == os.getpid()  # a GPU can't be used on after a fork
             and self.device.adds_in_float32

@@ -120,7 +120,8 @@ def _squared(chunk: Chunk, queries: Doubles) -> View:
 
 def _squared_unit(chunk: Chunk, queries: Doubles) -> View:
     """Key: 1 - 2 q.x + |q|^2, the squared distance from vectors of about length 1."""
-    dim, away = queries.shape[1], bounds.unit_error(chunk)
+    dim = queries.shape[1]
+    away = bounds.unit_error(chunk) + sum_error(dim)
     lengths = np.linalg.norm(queries, axis=1)
     bound = Bound(
         far=2 * (sum_error(dim) + SLIP) * lengths + DENORMAL,
