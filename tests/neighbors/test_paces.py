@@ -42,17 +42,32 @@ def able(task: Task) -> list[Kernel]:
 
 def test_each_is_tried_and_then_the_fastest_begins(task: Task) -> None:
     paces, kernels = Paces(), kernels_from(None)
-    seconds = {name: 3.0 - turn for turn, name in enumerate(names(able(task)))}
+    seconds = {name: 1.5 - 0.1 * turn for turn, name in enumerate(names(able(task)))}
     assert len(seconds) > 1
     tried = []
-    for _ in range(3 * len(seconds)):
+    for _ in range(50):
         first = paces.order(kernels, task)[0]
         tried.append(first.name)
         paces.note(first, task, 100, seconds[first.name])
-    assert sorted(tried) == sorted([*seconds] * 3)
     fastest = min(seconds, key=lambda name: seconds[name])
+    assert all(tried.count(name) >= 2 for name in seconds)
+    assert set(tried[-10:]) == {fastest}
     assert paces.order(kernels, task)[0].name == fastest
     assert names(paces.order(kernels, task)) == names(kernels)[names(kernels).index(fastest) :]
+
+
+def test_trials_take_a_small_part_of_the_time(task: Task) -> None:
+    paces, kernels = Paces(), kernels_from(None)
+    first, *others = names(able(task))
+    spent = dict.fromkeys([first, *others], 0.0)
+    for turn in range(60):
+        one = paces.order(kernels, task)[0]
+        seconds = 1.0 if one.name == first else 20.0
+        paces.note(one, task, 100, seconds)
+        spent[one.name] += seconds
+        tried = sum(spent[name] for name in others)
+        assert tried <= 0.25 * sum(spent.values()) + 20, turn
+    assert tried > 0
 
 
 def test_what_got_faster_is_noticed(task: Task) -> None:
@@ -80,19 +95,18 @@ def test_what_was_held_up_once_stays_the_fastest(task: Task) -> None:
     assert paces.order(kernels, task)[0].name == fastest
 
 
-def test_few_rows_keep_the_order(task: Task) -> None:
-    paces, kernels = Paces(), kernels_from(None)
-    few = replace(task, living=1000)
-    for _ in range(5):
-        assert paces.order(kernels, few) == kernels
-        paces.note(kernels[0], few, 8, 1.0)
+def test_among_few_rows_plain_products_begin(task: Task) -> None:
+    few = replace(task, living=1000, queries=task.queries[:20])
+    assert Paces().order(kernels_from(None), few)[0].name == "float32"
+    one = replace(few, queries=task.queries[:1])
+    assert Paces().order(kernels_from(None), one) == kernels_from(None)
 
 
 def test_few_queries_keep_the_order(task: Task) -> None:
     paces, kernels = Paces(), kernels_from(None)
     few = replace(task, queries=task.queries[:32])
     for _ in range(5):
-        assert paces.order(kernels, few) == kernels
+        assert paces.order(kernels, few)[0] is able(few)[0]
         paces.note(kernels[0], few, 32, 1.0)
 
 
@@ -104,7 +118,7 @@ def test_what_is_much_slower_is_not_tried_again(task: Task) -> None:
         one = paces.order(kernels, task)[0]
         begun.append(one.name)
         paces.note(one, task, 100, 1.0 if one.name == first else 1.6)
-    assert all(begun.count(name) == 3 for name in others)
+    assert all(begun.count(name) == 2 for name in others)
 
 
 def test_the_same_neighbors_whoever_begins(data: np.ndarray) -> None:

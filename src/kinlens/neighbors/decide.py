@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors import exact
 from kinlens.neighbors.result import Distances, Rows
 from kinlens.neighbors.task import Decided, Shortlist, Task, key_of
+from kinlens.neighbors.workers import WORKERS
 from kinlens.types import Vectors
 
 _PART = 2048
+"""Candidates looked up by one thread at a time."""
 _AT_ONCE = 64
 """Candidates of one query so few that it costs more to rule some out first."""
 _WIDE_SLIP = 2.0**-36
@@ -30,18 +34,31 @@ def decide(task: Task, shortlist: Shortlist) -> Decided:
     left = np.flatnonzero(~shortlist.lost)
     first = np.searchsorted(shortlist.query, left)
     likely = first[:, np.newaxis] + np.arange(task.k)
-    entries = likely.ravel()
-    distances, rows = _looked_up(task, shortlist, entries)
-    rest = _rest(task, shortlist, likely, distances.reshape(likely.shape))
+    distances, rows = _looked_up(task, shortlist, likely.ravel())
+    distances, rows = distances.reshape(likely.shape), rows.reshape(likely.shape)
+    rest = _rest(task, shortlist, likely, distances)
+    order = np.lexsort((rows, distances), axis=1)
+    distances = np.take_along_axis(distances, order, 1)
+    rows = np.take_along_axis(rows, order, 1)
     if len(rest):
-        more, more_rows = _looked_up(task, shortlist, rest)
-        entries = np.concatenate([entries, rest])
-        distances, rows = np.concatenate([distances, more]), np.concatenate([rows, more_rows])
-    query = shortlist.query[entries]
-    order = np.lexsort((rows, distances, query))
-    begin = np.searchsorted(query[order], left)
-    best = order[begin[:, np.newaxis] + np.arange(task.k)]
-    return Decided(distances[best], rows[best], len(entries))
+        more = _looked_up(task, shortlist, rest)
+        _merge(distances, rows, *more, np.searchsorted(left, shortlist.query[rest]))
+    return Decided(distances, rows, likely.size + len(rest))
+
+
+def _merge(
+    distances: Distances, rows: Rows, more: Distances, more_rows: Rows, query: Positions
+) -> None:
+    """Take in more entries, given with the query of each, in ascending order of these."""
+    k = distances.shape[1]
+    touched, place = np.unique(query, return_inverse=True)
+    owner = np.concatenate([np.repeat(np.arange(len(touched)), k), place])
+    all_distances = np.concatenate([distances[touched].ravel(), more])
+    all_rows = np.concatenate([rows[touched].ravel(), more_rows])
+    order = np.lexsort((all_rows, all_distances, owner))
+    begin = np.searchsorted(owner[order], np.arange(len(touched)))
+    best = order[begin[:, np.newaxis] + np.arange(k)]
+    distances[touched], rows[touched] = all_distances[best], all_rows[best]
 
 
 def _decide_one(task: Task, shortlist: Shortlist) -> Decided:
@@ -63,12 +80,16 @@ def _rest(task: Task, shortlist: Shortlist, likely: Positions, distances: Distan
 def _looked_up(task: Task, shortlist: Shortlist, entries: Positions) -> tuple[Distances, Rows]:
     distances, rows = np.empty(len(entries)), np.empty(len(entries), np.int64)
     by_chunk = np.argsort(shortlist.chunk[entries], kind="stable")
-    for start in range(0, len(entries), _PART):
-        part = by_chunk[start : start + _PART]
-        which = entries[part]
-        vectors, rows[part] = _gathered(task, shortlist.chunk[which], shortlist.slot[which])
-        query = 0 if len(task.queries) == 1 else shortlist.query[which]
-        distances[part] = exact.distances(vectors, task.queries[query], task.metric)
+
+    def look(parts: Iterator[int]) -> None:
+        for start in parts:
+            part = by_chunk[start : start + _PART]
+            which = entries[part]
+            vectors, rows[part] = _gathered(task, shortlist.chunk[which], shortlist.slot[which])
+            query = 0 if len(task.queries) == 1 else shortlist.query[which]
+            distances[part] = exact.distances(vectors, task.queries[query], task.metric)
+
+    WORKERS.share(range(0, len(entries), _PART), look, most=WORKERS.threads)
     return distances, rows
 
 

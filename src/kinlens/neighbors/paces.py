@@ -1,4 +1,4 @@
-"""Remembers how fast kernels were at work like this, so that searches go to the fastest.
+"""Decides which kernel begins: by a rule at first, then by how fast each was at work like this.
 
 What is cheapest depends on the machine as much as on the vectors: matrix
 units multiply int8 many times as fast as float32, plain vector units do not, and what a screen lets
@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.task import Task
 
-_LEAST_ROWS = 1 << 14
-"""Fewer take so little time that it isn't worth a thought."""
+_FEW_ROWS = 1 << 15
+_FEW_QUERIES = 8
+"""More queries than these among few rows: there calls and comparisons cost more than products."""
+_PLAIN = "float32"
+_FOREMOST = "cuda"
 _LEAST_QUERIES = 65
 """Fewer read the vectors for so few products that the smallest codes win; and someone waits."""
 _TRIALS = 3
 """The first of them doesn't count: it may have to prepare."""
+_SHARE = 0.25
+"""Of all the time, what may go into trials of kernels that aren't the fastest known."""
 _NEWS = 0.3
 _MOST_NEWS = 2.0
 """What took longer than so many times its pace was held up by something else."""
@@ -49,46 +54,78 @@ class _Pace:
             self.seconds += _NEWS * (min(seconds, _MOST_NEWS * self.seconds) - self.seconds)
 
 
+@dataclass(slots=True)
+class _Work:
+    """What is known of one kind of work."""
+
+    paces: dict[str, _Pace] = field(default_factory=dict)
+    leader: str = ""
+    seconds: float = 0.0
+    tried: float = 0.0
+    turns: int = 0
+
+    def choice(self, able: dict[str, int], guess: str) -> str:
+        """Which of the kernels that are able begins; `guess` where nothing is known."""
+        paces = {name: self.paces.setdefault(name, _Pace()) for name in able}
+        fastest = min(paces, key=lambda name: paces[name].seconds)
+        self.leader = fastest if paces[fastest].times > 1 else guess
+        near = _NEARLY * paces[self.leader].seconds
+        if paces[self.leader].times < _TRIALS:
+            return self.leader
+        if self.tried <= _SHARE * self.seconds:
+            for name, pace in paces.items():
+                if pace.times < _TRIALS and (pace.times < 2 or pace.seconds < near):
+                    return name
+        self.turns += 1
+        if self.turns % _TRY_AGAIN:
+            return self.leader
+        alike = [name for name, pace in paces.items() if pace.seconds < near]
+        return alike[self.turns // _TRY_AGAIN % len(alike)]
+
+    def note(self, name: str, seconds: float, pairs: int) -> None:
+        self.seconds += seconds
+        if name != self.leader:
+            self.tried += seconds
+        self.paces[name].note(seconds / pairs)
+
+
 class Paces:
     """Seconds for each pair of query and row, by kernel and kind of work."""
 
     def __init__(self) -> None:
-        self._known: dict[_Key, dict[str, _Pace]] = {}
-        self._turns = 0
+        self._known: dict[_Key, _Work] = {}
 
     def order(self, kernels: Sequence[Kernel], task: Task) -> Sequence[Kernel]:
-        """The kernels from the one on that is to begin; all for a task that is too small to tell.
+        """The kernels from the one on that is to begin.
 
-        Each is tried a few times; then the fastest begins, and from time to time another one that
-        wasn't much slower.
+        For few queries by rule. Among many, each is tried a few times, as far as that takes a
+        small part of the time; the fastest known begins otherwise, and from time to time another
+        one that wasn't much slower.
 
         Parameters
         ----------
         kernels : in the order they are tried; the last, which is never lost, doesn't compete
         """
-        if task.living < _LEAST_ROWS or len(task.queries) < _LEAST_QUERIES:
+        if len(task.queries) <= _FEW_QUERIES:
             return kernels
-        known = self._known.setdefault(_key(task), {})
         part = replace(task, queries=task.queries[:_MOST_QUERIES])
-        able = [turn for turn, one in enumerate(kernels[:-1]) if one.is_usable_for(part)]
+        able = {
+            one.name: turn for turn, one in enumerate(kernels[:-1]) if one.is_usable_for(part)
+        }
         if len(able) < 2:
             return kernels
-        paces = {turn: known.setdefault(kernels[turn].name, _Pace()) for turn in able}
-        for turn, pace in paces.items():
-            if pace.times < _TRIALS:
-                return kernels[turn:]
-        fastest = min(able, key=lambda turn: paces[turn].seconds)
-        self._turns += 1
-        if self._turns % _TRY_AGAIN == 0:
-            near = [turn for turn in able if paces[turn].seconds < _NEARLY * paces[fastest].seconds]
-            fastest = near[self._turns // _TRY_AGAIN % len(near)]
-        return kernels[fastest:]
+        guess = next(iter(able))
+        if task.living < _FEW_ROWS and _PLAIN in able and guess != _FOREMOST:
+            guess = _PLAIN
+        if len(task.queries) >= _LEAST_QUERIES:
+            guess = self._known.setdefault(_key(task), _Work()).choice(able, guess)
+        return kernels[able[guess] :]
 
     def note(self, kernel: Kernel, task: Task, queries: int, seconds: float) -> None:
         """That a kernel began, and how long its first queries took in all."""
-        pace = self._known.get(_key(task), {}).get(kernel.name)
-        if pace is not None:
-            pace.note(seconds / (queries * task.living))
+        work = self._known.get(_key(task))
+        if work is not None and kernel.name in work.paces:
+            work.note(kernel.name, seconds, queries * task.living)
 
 
 def _key(task: Task) -> _Key:

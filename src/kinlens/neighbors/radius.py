@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kinlens.neighbors import exact
+from kinlens.neighbors import blas, exact
 from kinlens.neighbors.engine import passing_slots
 from kinlens.neighbors.kernels.base import PASS, Kernel
 from kinlens.neighbors.kernels.float32 import Float32Kernel
@@ -148,7 +148,9 @@ class _Sweep:
     def found(self) -> Found:
         """All rows within the radius; those of a query by distance, ties by the lower row."""
         work = len(self._radius) * self._task.dim * sum(one.count for one in self._task.chunks)
-        WORKERS.share(self._spans(), self._pass, min(self._threads, 1 + work // _WORTH_A_THREAD))
+        threads = min(self._threads, 1 + work // _WORTH_A_THREAD)
+        with blas.one_thread_each():
+            WORKERS.share(self._spans(), self._pass, threads)
         found = self._gathered()
         ends = found.counts.cumsum()
         for begin, end in zip(ends - found.counts, ends, strict=True):

@@ -51,7 +51,8 @@ class View(Protocol):
     def estimates(self, start: int, stop: int, desk: Desk) -> Floats:
         """float32 (q, stop - start), which lies on the desk: the caller may write to it.
 
-        `start` is a multiple of `PACK`; for more than one query the span is `PACK` at most.
+        `start` is a multiple of the screen's step; for more than one query the span is `PACK` at
+        most.
         """
 
     def errors(self, query: Positions, slot: Positions) -> Doubles:
@@ -64,6 +65,10 @@ class Screen(Protocol):
     @property
     def threads(self) -> int:
         """How many threads may look at once."""
+
+    @property
+    def step(self) -> int:
+        """Spans that more than one query looks at may begin at the multiples of this."""
 
     def view(self, chunk: Chunk) -> View:
         """For a chunk of the task."""
@@ -174,6 +179,7 @@ class Sieve:
         self._gap = self._slack - self._offset
         self._barred = [None if passing is None else ~passing for passing in task.passing]
         self._threads = screen.threads
+        self._step = screen.step
         self._most = most
         self._lock = threading.Lock()
         self._set_limit(np.full(len(task.queries), np.inf))
@@ -199,7 +205,10 @@ class Sieve:
         Catalogs often are in order of category. Looking here and there first lowers the threshold
         soon, wherever the neighbors lie.
         """
-        length = _SINGLE_SPAN if len(self._task.queries) == 1 else PACK
+        length = _SINGLE_SPAN
+        if len(self._task.queries) > 1:
+            slots = sum(chunk.count for chunk in self._task.chunks)
+            length = PACK if slots > 2 * PACK * self._threads else self._step
         spans = [
             (position, start, min(length, chunk.count - start))
             for position, (chunk, barred) in enumerate(

@@ -40,7 +40,7 @@ class Workers:
         Raises what `work` raises, once all threads have stopped.
         """
         turns = itertools.count()  # a shared one: each item is taken by one thread
-        helpers = min(most, self.threads, _AT_MOST.get()) - 1
+        helpers = min(most, self.threads, _AT_MOST.get(), len(items)) - 1
         futures = [self._executor().submit(work, _taken(items, turns)) for _ in range(helpers)]
         try:
             work(_taken(items, turns))

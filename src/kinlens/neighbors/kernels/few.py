@@ -16,6 +16,8 @@ from kinlens.neighbors.sieve import Doubles, Positions
 from kinlens.neighbors.task import Shortlist, Task
 
 _MOST_QUERIES = 8
+"""Of rows that a filter keeps; where all are searched, more than three share a pass at less."""
+_MOST_WITHOUT_FILTER = 3
 _MOST_ROWS = 8192
 _FEWER = 12
 """Where filters keep one row in so many, its codes are cheaper to copy than all to look at."""
@@ -37,7 +39,7 @@ class FewKernel:
     def is_usable_for(self, task: Task) -> bool:
         """Needs few queries and rows, of unit length for cosines, about one center."""
         return (
-            len(task.queries) <= _MOST_QUERIES
+            len(task.queries) <= _most_queries(task)
             and task.dim >= LEAST_DIM
             and _are_few(task)
             and products.is_fast()
@@ -95,6 +97,11 @@ class _Listed:
             codes = Codes.gathered([(chunk.codes, which) for chunk, which in parts])
         chunk = np.repeat(np.arange(len(slots)), [len(which) for which in slots])
         return _Listed(chunk, np.concatenate(slots), codes)
+
+
+def _most_queries(task: Task) -> int:
+    filtered = any(passing is not None for passing in task.passing)
+    return _MOST_QUERIES if filtered else _MOST_WITHOUT_FILTER
 
 
 def _are_few(task: Task) -> bool:

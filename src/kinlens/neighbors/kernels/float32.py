@@ -16,6 +16,8 @@ from kinlens.neighbors.task import Shortlist, Task
 
 _LEAST_ROWS_PER_NEIGHBOR = 4
 _MOST_ENTRIES = 4_000_000
+_STEP = 512
+"""Few vectors are shared among threads in parts so small."""
 _NEAR_ORIGIN = 0.9
 """Vectors of length 1 whose mean is no longer: taking them about it would gain little."""
 
@@ -55,6 +57,10 @@ class _Screen:
     @property
     def threads(self) -> int:
         return blas.threads()
+
+    @property
+    def step(self) -> int:
+        return _STEP
 
     def view(self, chunk: Chunk) -> View:
         if self._metric in {"euclidean", "sqeuclidean"}:

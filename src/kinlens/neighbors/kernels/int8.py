@@ -13,6 +13,7 @@ from kinlens.neighbors.coding import TINY, Center, Codes, sum_error
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
+from kinlens.neighbors.products import PACK
 from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
@@ -130,6 +131,10 @@ class _Screen:
     @property
     def threads(self) -> int:
         return WORKERS.threads
+
+    @property
+    def step(self) -> int:
+        return PACK
 
     def view(self, chunk: Chunk) -> View:
         center = chunk.codes.center
