@@ -109,9 +109,7 @@ class Paces:
         if len(task.queries) <= _FEW_QUERIES:
             return kernels
         part = replace(task, queries=task.queries[:_MOST_QUERIES])
-        able = {
-            one.name: turn for turn, one in enumerate(kernels[:-1]) if one.is_usable_for(part)
-        }
+        able = {one.name: turn for turn, one in enumerate(kernels[:-1]) if one.is_usable_for(part)}
         if len(able) < 2:
             return kernels
         guess = next(iter(able))
