@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -97,8 +98,8 @@ def _gathered(task: Task, chunk: Positions, slot: Positions) -> tuple[Vectors, R
     """Vectors and rows of slots; chunk ascends."""
     vectors = np.empty((len(slot), task.dim), np.float32)
     rows = np.empty(len(slot), np.int64)
-    begins = np.flatnonzero(np.diff(chunk, prepend=-1))
-    for begin, end in zip(begins, [*begins[1:], len(chunk)], strict=True):
+    begins = np.flatnonzero(chunk[1:] != chunk[:-1]) + 1
+    for begin, end in itertools.pairwise([0, *begins.tolist(), len(chunk)]):
         here, source = slot[begin:end], task.chunks[chunk[begin]]
         source.vectors.take(here, axis=0, out=vectors[begin:end], mode="clip")
         rows[begin:end] = source.rows[here]

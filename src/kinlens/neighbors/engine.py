@@ -77,7 +77,7 @@ class Engine:
         """All of the task's queries, by these kernels; by those trusted at the time for None."""
         done = 0
         while done < len(to):
-            rest = replace(task, queries=task.queries[done:])
+            rest = _part(task, slice(done, None))
             if kernels is not None:
                 done += self._pass(rest, answer, to[done:], kernels)
             elif self._paces is None:
@@ -102,8 +102,9 @@ class Engine:
         if not lost.all():
             answer.add(kernel.name, to[~lost], decide(part, shortlist))
         self._remember(kernel, float(lost.mean()))
-        again = replace(part, queries=part.queries[lost])
-        self._answer(again, answer, to[lost], kernels[turn + 1 :])
+        if lost.any():
+            again = replace(part, queries=part.queries[lost])
+            self._answer(again, answer, to[lost], kernels[turn + 1 :])
         return len(part.queries)
 
     def _trusted(self) -> Sequence[Kernel]:
@@ -120,9 +121,15 @@ class Engine:
 
 def _first_usable(kernels: Sequence[Kernel], task: Task) -> tuple[int, Task]:
     """Its position, and of the task what it takes at once; the last is always usable."""
-    parts = (replace(task, queries=task.queries[: kernel.queries_per_pass]) for kernel in kernels)
+    parts = (_part(task, slice(kernel.queries_per_pass)) for kernel in kernels)
     pairs = enumerate(zip(kernels, parts, strict=True))
     return next((turn, part) for turn, (kernel, part) in pairs if kernel.is_usable_for(part))
+
+
+def _part(task: Task, some: slice) -> Task:
+    """With some of its queries; mostly these are all."""
+    queries = task.queries[some]
+    return task if len(queries) == len(task.queries) else replace(task, queries=queries)
 
 
 class _Answer:
