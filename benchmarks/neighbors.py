@@ -1,6 +1,6 @@
 """How fast are exact neighbors found, in bulk and one query at a time?
 
-    python benchmarks/neighbors.py [--only bulk single pairs limits] [--rounds 3] [--quick]
+    python benchmarks/neighbors.py [--only bulk single pairs small limits] [--rounds 3] [--quick]
 
 bulk    10,000 queries among 90,000 vectors of 2048 numbers, k = 3: of a real encoder (see
         encoder_vectors.py) and uniform random, the hardest there are. Slow peers get a part of the
@@ -9,6 +9,8 @@ single  one query after the other, and 64 in one call as the server's batches co
         100,000 and 1,000,000 unit vectors of 512 numbers; filters; graphs with their recall
 pairs   the 20 nearest of each of 100,000 vectors of 512 numbers among them, as the nightly job
         finds them; and as queries, which is all that peers offer, a part of them
+small   64 and 1,000 queries in one call, k = 10, among 1,000 to 30,000 vectors of 64 and 512
+        numbers, as many who use scikit-learn have them
 limits  what the cores do at most: int8 and float32 products in the cache, bytes read from memory
 
 The vectors of 512 numbers are those of the encoder along their 512 main axes, brought to length 1;
@@ -42,7 +44,7 @@ from kinlens.neighbors.exact import distances as exact_distances
 from kinlens.neighbors.result import stacked
 from kinlens.types import Vectors
 
-PARTS = ("bulk", "single", "pairs", "limits")
+PARTS = ("bulk", "single", "pairs", "small", "limits")
 SHARES = {"kinlens": 1.0, "faiss flat": 0.2, "numpy blocks": 0.2}
 """Of the queries, those that a peer gets."""
 SLOW = 0.1
@@ -77,6 +79,10 @@ def main() -> None:
     del vectors
     if "pairs" in options.only:
         pairs(report, more_like(short, 100_000 // scale), options.rounds)
+    if "small" in options.only:
+        for count in (1000, 4000, 12_000, 30_000):
+            for dim in (64, 512):
+                small(report, np.ascontiguousarray(short[: count // scale, -dim:]), options.rounds)
     if "single" in options.only:
         for count in (100_000 // scale, 1_000_000 // scale):
             made = more_like(short[:20_000], count)
@@ -224,6 +230,28 @@ def pairs(report: Report, vectors: Vectors, rounds: int, k: int = 20) -> None:
             same=same.get(peer, 1.0),
             rounds_s=[round(one, 2) for one in rounds_s],
         )
+
+
+def small(report: Report, vectors: Vectors, rounds: int, k: int = 10) -> None:
+    """Batches of queries among few vectors, the median of some calls after a first."""
+    searches = dict(peers.exact_peers(vectors))
+    for count in (64, 1000):
+        queries = vectors[np.arange(count) * 7 % len(vectors)]
+        times: Timed = defaultdict(list)
+        for _ in range(5 * rounds):
+            for peer, search in searches.items():
+                times[peer].append(_timed(lambda one=search, some=queries: one(some, k))[0])
+        for peer, seconds in times.items():
+            report.add(
+                measured="small",
+                vectors=len(vectors),
+                dim=vectors.shape[1],
+                queries=count,
+                k=k,
+                peer=peer,
+                ms_a_query=median(seconds[1:]) / count * 1e3,
+                kinlens_times_as_fast=median(seconds[1:]) / median(times["kinlens"][1:]),
+            )
 
 
 def limits(report: Report, rounds: int) -> None:
