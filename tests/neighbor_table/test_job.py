@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from kinlens.errors import InvalidFilter, InvalidInput, OutputError
 from kinlens.neighbor_table import write_neighbors
+from kinlens.neighbors import Neighbors
+from kinlens.neighbors.leaving_out import Others
 from kinlens.search import Search
 from neighbor_table.conftest import expected, put_items, rows_of, unit
 
@@ -59,6 +62,37 @@ def test_the_table_is_as_defined(search: Search, output: Path, options: dict, me
     assert report.neighbors == len(table)
     assert report.certified
     assert report.reason == "the first time"
+
+
+@pytest.mark.parametrize(
+    ("options", "among_themselves"),
+    [
+        ({}, True),
+        ({"metric": "euclidean"}, True),
+        ({"where": {"price": {"$lt": 40}}}, False),
+        ({"for_where": {"size": 1}}, False),
+        ({"same": ["size"]}, False),
+        ({"min_distance": 1e-6}, False),
+    ],
+    ids=str,
+)
+def test_where_all_ask_and_all_are_searched_each_product_serves_two(
+    search: Search,
+    output: Path,
+    options: dict,
+    among_themselves: bool,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    taken, take = [], Others.take
+
+    def noted(self: Others, *given: Any) -> Neighbors:
+        taken.append(given)
+        return take(self, *given)
+
+    monkeypatch.setattr(Others, "take", noted)
+    fill(search, 150)
+    write_neighbors(search, output, 7, **options)
+    assert bool(taken) == among_themselves
 
 
 EDIT = st.tuples(
