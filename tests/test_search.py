@@ -23,7 +23,7 @@ from kinlens.errors import (
     UnsupportedPicture,
 )
 from kinlens.search import Search
-from kinlens.types import Crop, Example, NewItem, Query
+from kinlens.types import Crop, Example, NewItem, Query, Where
 from kinlens.wiring import open_search
 from tiny_encoder import DIM, write_tiny
 
@@ -191,6 +191,32 @@ def test_a_field_that_no_item_has_is_warned_of(filled: Search):
     assert filled.similar(one, where={"color": "blue"}).warnings == ()
     filled.delete([item.id for item in filled.items()])
     assert filled.warnings({"colour": "blue"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "warning"),
+    [
+        (
+            {"price": {"$lt": "20"}},
+            "All values of price are numbers, and the filter compares it with a text, which never "
+            "holds.",
+        ),
+        (
+            {"$not": {"$or": [{"color": {"$ne": 1}}, {"price": 3}]}},
+            "All values of color are texts, and the filter compares it with a number, which never "
+            "holds.",
+        ),
+        ({"price": {"$lt": -1}}, None),
+        ({"price": {"$in": [-1, "20"]}}, None),
+        ({"price": {"$ne": "20"}}, None),
+        ({"price": None}, None),
+    ],
+    ids=str,
+)
+def test_a_filter_that_compares_with_another_kind_is_warned_of(
+    filled: Search, where: Where, warning: str | None
+):
+    assert filled.warnings(where) == (() if warning is None else (warning,))
 
 
 def test_similar_items_leave_out_the_item_itself(filled: Search):

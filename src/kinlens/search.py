@@ -228,16 +228,22 @@ class Search:
         return self.parts.catalog.facets(fields, where)
 
     def warnings(self, where: Where | None) -> tuple[str, ...]:
-        """What a filter may not mean as it was said: fields that no item has, and which there are.
+        """What a filter may not mean as it was said.
 
-        It isn't an error: a missing field counts as null, and items may get it later.
+        Fields that no item has, and which there are; where no item passes, fields whose values are
+        all of another kind. It isn't an error: items may get such fields and values later.
         """
-        named = filters.fields_of(filters.parse(where))
-        catalog = self.parts.catalog
+        tree, catalog = filters.parse(where), self.parts.catalog
+        named = filters.fields_of(tree)
         unknown = [name for name in named if not catalog.count({name: {"$exists": True}})]
-        if not unknown or not catalog.count():
+        if not named or not catalog.count():
             return ()
-        return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
+        if unknown:
+            return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
+        if catalog.count(where):
+            return ()
+        kinds = {field.name: field.kind for field in self.fields()}
+        return filters.other_kinds(filters.kinds_compared(tree), kinds)
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""

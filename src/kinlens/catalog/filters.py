@@ -51,6 +51,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": lt,
     "$lte": le,
 }
+_A = {"string": "a text", "number": "a number", "boolean": "true or false"}
+_PLURAL = {"string": "texts", "number": "numbers", "boolean": "true or false"}
 FIELD_OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$exists", "$not")
 LOGICAL_OPERATORS = ("$and", "$or", "$not")
 
@@ -228,6 +230,41 @@ def unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
     return (
         f"No item has the field {', '.join(sorted(unknown))}, which counts as null. The fields are "
         f"{', '.join(names[:shown]) or 'none'}{more}."
+    )
+
+
+def kinds_compared(tree: Filter) -> dict[str, set[str]]:
+    """By field, the kinds of what a filter compares it with, null aside."""
+    match tree:
+        case AllOf(parts) | AnyOf(parts):
+            found: dict[str, set[str]] = {}
+            for part in parts:
+                for field, kinds in kinds_compared(part).items():
+                    found.setdefault(field, set()).update(kinds)
+            return found
+        case Not(part):
+            return kinds_compared(part)
+        case OneOf(field, values):
+            return {field: {kind(value) for value in values} - {"null"}}
+        case Compare(field, _, value):
+            return {field: {kind(value)}}
+        case Exists(field):
+            return {field: set()}
+
+
+def other_kinds(compared: Mapping[str, set[str]], known: Mapping[str, str]) -> tuple[str, ...]:
+    """What to tell someone whose filter compares fields with kinds that none of their values is.
+
+    Parameters
+    ----------
+    compared : see `kinds_compared`
+    known : by field, the kind of all its values; fields with several are left out
+    """
+    return tuple(
+        f"All values of {field} are {_PLURAL[known[field]]}, and the filter compares it with "
+        f"{' and '.join(_A[one] for one in sorted(kinds))}, which never holds."
+        for field, kinds in sorted(compared.items())
+        if known.get(field) in _PLURAL and kinds and known[field] not in kinds
     )
 
 
