@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import warnings
+
 import pytest
 from threadpoolctl import ThreadpoolController
 
@@ -44,3 +47,21 @@ def test_what_others_ask_for_meanwhile_stays() -> None:
 
 def test_our_threads_multiply_where_that_is_possible() -> None:
     assert blas.threads() == (WORKERS.threads if counts() else 1)
+
+
+def test_a_forked_process_begins_anew() -> None:
+    """Though a thread of its parent multiplies, and just now tells BLAS so."""
+    with blas.one_thread_each(), blas._RULE._lock:
+        child = multiprocessing.get_context("fork").Process(target=multiply)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # this process has threads
+            child.start()
+    child.join(30)
+    assert child.exitcode == 0
+
+
+def multiply() -> None:
+    assert set(counts()) == {2}
+    with blas.one_thread_each():
+        assert set(counts()) == {1}
+    assert set(counts()) == {2}

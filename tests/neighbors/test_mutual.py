@@ -11,7 +11,9 @@ import pytest
 from kinlens import NearestNeighbors, stream_neighbors
 from kinlens.neighbors import ExactIndex, NeighborMetric, all_pairs, mutual
 from kinlens.neighbors.leaving_out import Others, search_leaving_out
+from kinlens.neighbors.mutual_keys import Block
 from kinlens.neighbors.result import NEIGHBOR_METRICS, Neighbors, stacked
+from kinlens.neighbors.sieve import Desk
 
 COUNT, DIM, K = 17_000, 48, 4
 
@@ -94,6 +96,23 @@ def test_where_estimates_are_too_coarse_others_search() -> None:
     found = stacked(list(all_pairs.search_all(index, K, metric="euclidean", begin=15_000)))
     expected = indexed(vectors, "float64").search(vectors[15_000::50], K)
     np.testing.assert_array_equal(found.rows[::50], expected.rows)
+
+
+def test_what_is_hopeless_is_given_up_before_it_costs_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Products of short vectors with very long ones: float32 can't tell which are the most."""
+    lengths = np.random.default_rng(6).lognormal(0, 3, (COUNT, 1))
+    index = indexed((unit_vectors() * lengths).astype(np.float32))
+    made, keys = [], Block.keys
+
+    def counted(self: Block, scaled: np.ndarray, other: Block, desk: Desk) -> np.ndarray:
+        made.append(len(self) * len(other))
+        return keys(self, scaled, other, desk)
+
+    monkeypatch.setattr(Block, "keys", counted)
+    assert searched(index, "inner", 0)[1] == COUNT
+    assert sum(made) < COUNT * COUNT / 10
 
 
 @pytest.mark.parametrize(

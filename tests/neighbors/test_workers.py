@@ -56,6 +56,43 @@ def test_a_caller_may_ask_for_fewer_threads(limit: int | None, most: int) -> Non
     assert len(threads) > 1
 
 
+def test_helpers_ask_for_no_more_threads_than_their_caller() -> None:
+    workers, threads = Workers(4), set[int]()
+
+    def inner(items: Iterator[int]) -> None:
+        for _ in items:
+            threads.add(threading.get_ident())
+            time.sleep(0.002)
+
+    def outer(items: Iterator[int]) -> None:
+        for _ in items:
+            workers.share(range(20), inner, most=4)
+
+    with at_most(1):
+        workers.share(range(4), outer, most=4)
+    assert threads == {threading.get_ident()}
+    with at_most(2):
+        futures = [workers._executor().submit(lambda: None) for _ in range(3)]  # all threads are up
+        assert all(future.result() is None for future in futures)
+        workers.share(range(4), outer, most=4)
+    assert len(threads) <= 2
+
+
+def test_after_an_error_nothing_more_is_begun() -> None:
+    begun: list[int] = []
+
+    def work(items: Iterator[int]) -> None:
+        for item in items:
+            begun.append(item)
+            if item == 5:
+                raise ValueError(item)
+            time.sleep(0.002)
+
+    with pytest.raises(ValueError, match="5"):
+        Workers(3).share(range(1000), work, most=3)
+    assert len(begun) < 20
+
+
 def test_errors_come_back() -> None:
     def fail_in_helper(items: Iterator[int]) -> None:
         for _ in items:

@@ -7,6 +7,7 @@ thread alone. With one product in each of our threads nobody waits for anybody.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,8 +54,17 @@ class _Rule:
                 for library, count in self._before:
                     library.set_num_threads(count)
 
+    def forget(self) -> None:
+        """End what threads began that a fork left behind in the parent."""
+        self._lock = threading.Lock()
+        if self._wishes:
+            self._wishes = 1
+            self.end()
+
 
 _RULE = _Rule()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RULE.forget)
 
 
 @contextmanager

@@ -29,11 +29,13 @@ BLOCK = 1024
 
 _LEAST_ROWS = 1 << 14
 _NUMBERS_PER_NEIGHBOR = 12
-"""Of a vector, so that what is held of all lists takes less memory than the vectors."""
+"""Of a vector, so that all lists take a third of the vectors' memory, and hardly more ever."""
 _SAMPLE = 1024
 _ROOM = 8
-_MOST = 16
+_MOST = 4
 """Times as many as are wanted: where so many can't be told apart, the estimates are too coarse."""
+_MOST_PASSING = 0.05
+"""Of all vectors, beyond those wanted of the sample: where so many may be near, too."""
 
 _Job = Callable[[Desk], None]
 
@@ -116,8 +118,13 @@ class Mutual:
         keys = one.block.keys(one.block.scaled(), self._sample, desk)
         upper = np.partition(keys, self._k - 1, axis=1)[:, self._k - 1].astype(np.float64)
         one.limit(upper + one.block.own + self._sample.most)
+        passing = (keys <= one.bars(self._sample)[:, np.newaxis]).mean()
+        if passing > _MOST_PASSING + self._k / len(self._sample):
+            one.lose()
 
     def _compare(self, one: _List, scaled: Floats, other: _List, desk: Desk) -> None:
+        if one.lost and other.lost:
+            return
         keys = one.block.keys(scaled, other.block, desk)
         near = (keys <= one.bars(other.block)[:, np.newaxis]).ravel().nonzero()[0]
         query, row = np.divmod(near, len(other.block))
@@ -128,6 +135,8 @@ class Mutual:
             other.add(query, row + one.block.first, keys.ravel()[near])
 
     def _look_back(self, one: _List, scaled: Floats, other: Block, desk: Desk) -> None:
+        if one.lost:
+            return
         keys = one.block.keys(scaled, other, desk)
         near = (keys <= one.bars(other)[:, np.newaxis]).ravel().nonzero()[0]
         query, row = np.divmod(near, len(other))
@@ -177,11 +186,19 @@ class _List:
         self._parts: list[tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32], Floats]] = []
         self._size = 0
         self._mark = _ROOM * len(block)
-        self._lost = False
+        self.lost = False
 
     def limit(self, upper: Doubles) -> None:
         """Keys above these are out from now on."""
         self._limit = np.minimum(self._limit, upper)
+
+    def lose(self) -> None:
+        """Keep nothing any more: too much may be near."""
+        self.lost = True
+        self._limit = np.full(len(self.block), -np.inf)
+        none = np.empty(0, np.int32)
+        self._parts = [(none.astype(np.uint16), none, none.astype(np.float32))]
+        self._size = 0
 
     def bars(self, other: Block) -> Floats:
         """float32 (n,): estimates above these are out, for rows of another block."""
@@ -190,9 +207,11 @@ class _List:
 
     def add(self, query: Positions, row: Positions, estimates: Floats) -> None:
         """Pairs of a vector of the block and a row, not added before, with estimates of keys."""
-        if not len(query) or self._lost:
+        if not len(query):
             return
         with self._lock:
+            if self.lost:
+                return
             self._parts.append((query.astype(np.uint16), row.astype(np.int32), estimates))
             self._size += len(query)
             if self._size > self._mark:
@@ -204,11 +223,10 @@ class _List:
         Ascending by query and, of a query, likely neighbors first.
         """
         with self._lock:
+            if self.lost:
+                return None
             self._tighten()
-            parts, self._parts, lost = self._parts, [], self._lost
-        if lost:
-            return None
-        query, row, estimates = parts[0]
+            (query, row, estimates), self._parts = self._parts[0], []
         lower = estimates - self._errors(query, row)
         return query.astype(np.intp), row.astype(np.intp), lower
 
@@ -233,9 +251,9 @@ class _List:
         keep = estimates - errors <= self._limit[query]
         self._parts = [(query[keep], row[keep], estimates[keep])]
         self._size = int(np.count_nonzero(keep))
-        self._mark = self._size + max(self._size, _ROOM * len(self.block))
+        self._mark = self._size + max(self._size // 2, _ROOM * len(self.block))
         if self._size > _MOST * self._k * len(self.block):
-            self._lost, self._parts = True, [(query[:0], row[:0], estimates[:0])]
+            self.lose()
 
 
 def _cuts(count: int, cut: int) -> Iterator[tuple[int, int]]:

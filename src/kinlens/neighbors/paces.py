@@ -48,7 +48,7 @@ class _Pace:
 
     def note(self, seconds: float) -> None:
         self.times += 1
-        if 1 < self.times <= _TRIALS:
+        if 1 < self.times <= _TRIALS or (self.times > 1 and math.isinf(self.seconds)):
             self.seconds = min(self.seconds, seconds)
         elif self.times > _TRIALS:
             self.seconds += _NEWS * (min(seconds, _MOST_NEWS * self.seconds) - self.seconds)

@@ -27,7 +27,11 @@ from kinlens.neighbors.result import Distances, NeighborMetric, Neighbors, Rows
 from kinlens.neighbors.vector_sources import Readable, VectorSource, open_vectors
 
 KEEP_EVERY = 2.0
-"""Seconds of work that a process that is killed loses at most, and one step."""
+"""Seconds of work that a process that is killed loses at most, and one step.
+
+Where vectors are searched among themselves it also loses what products have told of those that were
+still to come; the rest is then searched with up to three times the products that were left.
+"""
 
 _APPENDED = 16_384
 

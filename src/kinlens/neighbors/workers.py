@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TypeVar
 
 from kinlens.config import usable_cores
@@ -18,7 +18,7 @@ _MOST = 8
 """More threads than this gain nothing where memory sets the pace."""
 
 
-_AT_MOST: ContextVar[int] = ContextVar("at_most", default=_MOST)
+_AT_MOST: contextvars.ContextVar[int] = contextvars.ContextVar("at_most", default=_MOST)
 
 
 class Workers:
@@ -37,14 +37,27 @@ class Workers:
     def share(self, items: Sequence[T], work: Callable[[Iterator[T]], None], most: int) -> None:
         """Run `work` in up to `most` threads at once, each taking items until none is left.
 
-        Raises what `work` raises, once all threads have stopped.
+        Raises what `work` raises, once all threads have stopped; none takes items after that.
         """
         turns = itertools.count()  # a shared one: each item is taken by one thread
+        failed = threading.Event()
+
+        def run() -> None:
+            try:
+                work(_taken(items, turns, failed))
+            except BaseException:
+                failed.set()
+                raise
+
         helpers = min(most, self.threads, _AT_MOST.get(), len(items)) - 1
-        futures = [self._executor().submit(work, _taken(items, turns)) for _ in range(helpers)]
+        # Who works beside others asks for no more help; a context can be entered by one thread.
+        token = _AT_MOST.set(1 if helpers > 0 else _AT_MOST.get())
+        contexts = [contextvars.copy_context() for _ in range(helpers)]
+        futures = [self._executor().submit(context.run, run) for context in contexts]
         try:
-            work(_taken(items, turns))
+            run()
         finally:
+            _AT_MOST.reset(token)
             started = [future for future in futures if not future.cancel()]
             errors = [future.exception() for future in started]
         for error in errors:
@@ -80,8 +93,8 @@ def at_most(threads: int | None) -> Iterator[None]:
         _AT_MOST.reset(token)
 
 
-def _taken(items: Sequence[T], turns: Iterator[int]) -> Iterator[T]:
-    while (turn := next(turns)) < len(items):
+def _taken(items: Sequence[T], turns: Iterator[int], failed: threading.Event) -> Iterator[T]:
+    while not failed.is_set() and (turn := next(turns)) < len(items):
         yield items[turn]
 
 
