@@ -99,12 +99,14 @@ class Mutual:
             if ended is not None:
                 jobs.append(partial(self._decide, ended, answers))
             scaled = one.block.scaled()
-            jobs += [partial(self._compare, one, scaled, other) for other in lists[turn:]]
-            jobs += [partial(self._look_back, one, scaled, other) for other in self._silent]
+            earlier = [one.block, *self._silent]
+            jobs += [partial(self._compare, one, scaled, other, None) for other in earlier]
+            later = lists[turn + 1 :]
+            jobs += [partial(self._compare, one, scaled, to.block, to) for to in later]
             self._share(jobs)
             if ended is not None:
                 yield len(ended.block), answers.pop()
-            ended, lists[turn] = one, one
+            ended = one
         if ended is not None:
             self._share([partial(self._decide, ended, answers)])
             yield len(ended.block), answers.pop()
@@ -122,25 +124,20 @@ class Mutual:
         if passing > _MOST_PASSING + self._k / len(self._sample):
             one.lose()
 
-    def _compare(self, one: _List, scaled: Floats, other: _List, desk: Desk) -> None:
-        if one.lost and other.lost:
-            return
-        keys = one.block.keys(scaled, other.block, desk)
-        near = (keys <= one.bars(other.block)[:, np.newaxis]).ravel().nonzero()[0]
-        query, row = np.divmod(near, len(other.block))
-        one.add(query, row + other.block.first, keys.ravel()[near])
-        if other is not one:
-            near = (keys <= other.bars(one.block)).ravel().nonzero()[0]
-            row, query = np.divmod(near, len(other.block))
-            other.add(query, row + one.block.first, keys.ravel()[near])
-
-    def _look_back(self, one: _List, scaled: Floats, other: Block, desk: Desk) -> None:
-        if one.lost:
+    def _compare(
+        self, one: _List, scaled: Floats, other: Block, later: _List | None, desk: Desk
+    ) -> None:
+        """Tell a list of another block, and that block's own list where it asks later."""
+        if one.lost and (later is None or later.lost):
             return
         keys = one.block.keys(scaled, other, desk)
         near = (keys <= one.bars(other)[:, np.newaxis]).ravel().nonzero()[0]
         query, row = np.divmod(near, len(other))
         one.add(query, row + other.first, keys.ravel()[near])
+        if later is not None:
+            near = (keys <= later.bars(one.block)).ravel().nonzero()[0]
+            row, query = np.divmod(near, len(other))
+            later.add(query, row + one.block.first, keys.ravel()[near])
 
     def _decide(self, one: _List, answers: list[Decided | None], _: Desk) -> None:
         found = one.end()
