@@ -37,6 +37,39 @@ def test_scrolling_brings_the_rest(open_page: Pages, open_shop: Shops) -> None:
     expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
+def test_a_busy_browser_that_tells_of_scrolling_late_brings_the_rest_too(
+    open_page: Pages, open_shop: Shops
+) -> None:
+    picture = draw("disc", "Red", (32, 32))
+    items = [NewItem(f"{number:03d}", image=picture) for number in range(140)]
+    page = open_page(url=open_shop(items).url)
+    page.add_init_script(
+        """const Prompt = window.IntersectionObserver;
+        window.IntersectionObserver = class extends Prompt {
+          constructor(tell, options) {
+            const changes = [];
+            super(more => changes.push(...more), options);
+            window.tell = () => tell(changes.splice(0));
+          }
+        };"""
+    )
+    page.reload()
+    for count in (60, 120):
+        expect(tiles(page)).to_have_count(count)
+        page.evaluate(
+            """async () => {
+              const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
+              await frame();
+              scrollTo(0, document.body.scrollHeight);
+              await frame();
+              await frame();
+              tell();
+            }"""
+        )
+    expect(tiles(page)).to_have_count(140)
+    assert titles(page) == [item.id for item in items]
+
+
 def test_an_empty_catalog_says_the_command_and_sees_the_first_item(
     open_page: Pages, open_shop: Shops
 ) -> None:

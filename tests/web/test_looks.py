@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 import kinlens
 from kinlens.types import NewItem
@@ -59,7 +59,7 @@ def test_nothing_jumps(open_page: Pages) -> None:
         assert page.evaluate("jumps") < 0.05, state
 
 
-def test_results_are_painted_within_100_ms_of_the_answer(open_page: Pages) -> None:
+def test_results_are_painted_in_the_first_frames_after_the_answer(open_page: Pages) -> None:
     page = open_page(reduced_motion="reduce")
     expect_pictures(page, TOTAL)
     page.evaluate(
@@ -70,24 +70,28 @@ def test_results_are_painted_within_100_ms_of_the_answer(open_page: Pages) -> No
             const read = response.json.bind(response);
             response.json = async () => {
               const body = await read();
-              if (String(input[0]).endsWith('/v1/search')) window.answered = performance.now();
+              if (String(input[0]).endsWith('/v1/search')) window.answered = window.frames_drawn;
               return body;
             };
             return response;
           };
           new MutationObserver(() => {
-            if (!window.answered || window.painted) return;
-            requestAnimationFrame(() => setTimeout(() => { window.painted = performance.now(); }));
+            if (window.answered === null || window.painted !== null) return;
+            const note = () => { window.painted = window.frames_drawn; };
+            requestAnimationFrame(() => setTimeout(note));
           }).observe(document.getElementById('grid'), { childList: true });
+          window.frames_drawn = 0;
+          const count = () => { window.frames_drawn += 1; requestAnimationFrame(count); };
+          requestAnimationFrame(count);
         }"""
     )
     took = []
     for position in (1, 5, 9, 2, 6):
-        page.evaluate("window.answered = window.painted = 0")
+        page.evaluate("window.answered = window.painted = null")
         tiles(page).nth(position).locator("a").press("m")
-        until(page, lambda: page.evaluate("window.painted > 0"))
+        until(page, lambda: page.evaluate("window.painted !== null"))
         took.append(page.evaluate("window.painted - window.answered"))
-    assert min(took) < 100, took
+    assert max(took) <= 3, took
 
 
 def test_five_hundred_tiles_stay_light(open_page: Pages, open_shop: Shops) -> None:
@@ -98,20 +102,21 @@ def test_five_hundred_tiles_stay_light(open_page: Pages, open_shop: Shops) -> No
     ]
     page = open_page("?like=id:0000&k=500", url=open_shop(items).url)
     expect_answer(page, 500, 520)
-    frames = page.evaluate(
-        """() => new Promise(resolve => {
-          const times = [];
-          const step = now => {
-            times.push(now);
-            scrollBy(0, 120);
-            if (times.length < 60) requestAnimationFrame(step);
-            else resolve(times.slice(1).map((time, at) => time - times[at]));
-          };
-          requestAnimationFrame(step);
-        })"""
-    )
-    assert sorted(frames)[len(frames) // 2] < 50, "half of the frames come at 20 a second or more"
+    nodes = page.evaluate("document.querySelectorAll('#grid *').length")
+    assert nodes <= 500 * 40
+    assert loaded(page) < 250, "only what is near the screen is fetched"
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(tiles(page).last.locator("img")).to_have_js_property("complete", True)
+    assert loaded(page) < 400, "what was leapt over isn't"
     assert len(set(titles(page))) == 500
+
+
+def loaded(page: Page) -> int:
+    """How many of the grid's pictures have come."""
+    count: int = page.evaluate(
+        "[...document.querySelectorAll('#grid img')].filter(image => image.naturalWidth).length"
+    )
+    return count
 
 
 @pytest.mark.parametrize(

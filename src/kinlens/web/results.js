@@ -67,7 +67,8 @@ export class Results {
     this.actions = actions;
     more.addEventListener('click', () => this.#more());
     this.watcher = new IntersectionObserver(
-      ([entry]) => entry?.isIntersecting && this.#shown?.next && this.#more(),
+      // A busy browser tells of several changes at once: the last is how it is now.
+      (changes) => changes.at(-1)?.isIntersecting && this.#shown?.next && this.#more(),
       { rootMargin: '800px' },
     );
     this.watcher.observe(more);
