@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kinlens.neighbors import ExactIndex, storage
-from neighbors.twin import check_neighbors
+from neighbors.twin import BEGINNERS, check_neighbors
 
 SEEDS = st.integers(0, 2**32)
 METRICS = st.sampled_from(["euclidean", "cosine", "inner"])
@@ -17,9 +17,9 @@ METRICS = st.sampled_from(["euclidean", "cosine", "inner"])
 class Changes(RuleBasedStateMachine):
     """Rows are appended, replaced and deleted at random, in blocks that fill several chunks."""
 
-    @initialize(dim=st.sampled_from([3, 40, 2048]))
-    def begin(self, dim: int) -> None:
-        self.index = ExactIndex(dim)
+    @initialize(dim=st.sampled_from([3, 40, 2048]), kernel=st.sampled_from(BEGINNERS))
+    def begin(self, dim: int, kernel: str | None) -> None:
+        self.index = ExactIndex(dim, kernel=kernel)
         self.data = np.empty((0, dim), np.float32)
         self.alive = np.empty(0, bool)
 

@@ -7,11 +7,11 @@ import pytest
 
 from kinlens.neighbors import ExactIndex
 from kinlens.neighbors.result import NEIGHBOR_METRICS
-from neighbors.twin import check_neighbors
+from neighbors.twin import BEGINNERS, check_neighbors
 
 
-def indexed(data: np.ndarray) -> ExactIndex:
-    index = ExactIndex(data.shape[1])
+def indexed(data: np.ndarray, kernel: str | None = None) -> ExactIndex:
+    index = ExactIndex(data.shape[1], kernel=kernel)
     index.append(data)
     return index
 
@@ -39,9 +39,11 @@ def test_no_queries_and_k_of_0() -> None:
 
 @pytest.mark.parametrize("metric", NEIGHBOR_METRICS)
 @pytest.mark.parametrize("k", [1, 99, 100, 10_000])
-def test_more_neighbors_than_rows(k: int, metric: str) -> None:
+@pytest.mark.parametrize("kernel", BEGINNERS)
+def test_more_neighbors_than_rows(kernel: str | None, k: int, metric: str) -> None:
     data = np.random.default_rng(0).standard_normal((100, 40)).astype(np.float32)
-    check_neighbors(indexed(data).search(data[:3], k, metric=metric), data, data[:3], k, metric)
+    found = indexed(data, kernel).search(data[:3], k, metric=metric)
+    check_neighbors(found, data, data[:3], k, metric)
 
 
 def test_k_of_thousands_among_many() -> None:
@@ -51,8 +53,9 @@ def test_k_of_thousands_among_many() -> None:
         check_neighbors(found, data, data[:2], k, "euclidean")
 
 
-def test_one_row_of_one_number() -> None:
-    found = indexed(np.array([[2.0]])).search([[5.0]], 3)
+@pytest.mark.parametrize("kernel", BEGINNERS)
+def test_one_row_of_one_number(kernel: str | None) -> None:
+    found = indexed(np.array([[2.0]]), kernel).search([[5.0]], 3)
     assert (found.distances.tolist(), found.rows.tolist()) == ([[3.0]], [[0]])
 
 

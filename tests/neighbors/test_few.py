@@ -20,7 +20,7 @@ def test_filters_of_hard_data(make: Maker, metric: str) -> None:
     data = make(rng, 30_000, 40).astype(np.float32)
     mask = rng.random(len(data)) < 0.02
     queries = np.concatenate([data[:2], make(rng, 1, 40).astype(np.float32)])
-    index = ExactIndex(40)
+    index = ExactIndex(40, kernel="few")
     for start in range(0, len(data), 6000):
         index.append(data[start : start + 6000])
     found = index.search(queries, 9, metric=metric, mask=mask)
@@ -29,13 +29,29 @@ def test_filters_of_hard_data(make: Maker, metric: str) -> None:
 
 @pytest.mark.parametrize("rows", [1, 7, 40, 3000])
 @pytest.mark.parametrize("k", [1, 5, 5000])
-def test_small_indexes(rows: int, k: int) -> None:
+@pytest.mark.parametrize("kernel", ["few", None])
+def test_small_indexes(kernel: str | None, rows: int, k: int) -> None:
     data = unit(np.random.default_rng(2), rows, 64).astype(np.float32)
-    index = ExactIndex(64)
+    index = ExactIndex(64, kernel=kernel)
     index.append(data)
     found = index.search(data[:1], k, metric="cosine")
-    assert found.kernel == "few"
+    assert found.kernel == ("few" if kernel or rows > 2048 else "float64")
     check_neighbors(found, data, data[:1], k, "cosine")
+
+
+@pytest.mark.parametrize("kernel", [None, "float64"])
+def test_a_handful_that_passes_a_filter_is_decided_on_at_once(kernel: str | None) -> None:
+    rng = np.random.default_rng(7)
+    data = unit(rng, 40_000, 32).astype(np.float32)
+    index = ExactIndex(32, kernel=kernel)
+    for start in range(0, len(data), 7000):
+        index.append(data[start : start + 7000])
+    index.delete(np.arange(0, 40_000, 3))
+    alive = np.arange(40_000) % 3 > 0
+    mask = rng.random(len(data)) < 0.01
+    found = index.search(data[:9], 12, mask=mask)
+    assert (found.kernel, found.candidates) == ("float64", 9 * (mask & alive).sum())
+    check_neighbors(found, data, data[:9], 12, "euclidean", mask & alive)
 
 
 def test_duplicates_tie_by_the_lower_row() -> None:
@@ -66,7 +82,7 @@ def test_rows_that_were_deleted_or_replaced() -> None:
 def test_chunks_about_several_centers_are_left_to_others() -> None:
     rng = np.random.default_rng(6)
     data = np.concatenate([unit(rng, 16_384, 48) + 3, unit(rng, 16_384, 48) - 3]).astype(np.float32)
-    index = ExactIndex(48)
+    index = ExactIndex(48, kernel="few")
     index.append(data[:16_384])
     index.append(data[16_384:])
     mask = rng.random(len(data)) < 0.01

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kinlens.neighbors import ExactIndex, exact, leaving_out
 from kinlens.neighbors.leaving_out import NOBODY, search_leaving_out
 from kinlens.neighbors.result import NeighborMetric
+from neighbors.twin import BEGINNERS
 
 METRICS = get_args(NeighborMetric)
 
@@ -37,8 +38,9 @@ def twin(vectors, queries, k, metric, own, least, mask):
     share=st.floats(0, 1.1),
     size=st.sampled_from([1e-12, 1.0, 1e9]),
     seed=st.integers(0, 99),
+    kernel=st.sampled_from(BEGINNERS),
 )
-def test_as_by_the_definition(count, dim, k, kinds, metric, share, size, seed):
+def test_as_by_the_definition(count, dim, k, kinds, metric, share, size, seed, kernel):
     rng = np.random.default_rng(seed)
     vectors = (size * rng.standard_normal((kinds, dim))).astype(np.float32)
     vectors = vectors[rng.integers(0, kinds, count)]
@@ -49,7 +51,7 @@ def test_as_by_the_definition(count, dim, k, kinds, metric, share, size, seed):
     queries[rng.random(len(queries)) < 0.2] *= -1
     every = np.concatenate([exact.distances(vectors, query, metric) for query in queries])
     least = float(np.quantile(every, min(share, 1)) * (1 if share <= 1 else 2))
-    index = ExactIndex(dim)
+    index = ExactIndex(dim, kernel=kernel)
     index.append(vectors)
     found = search_leaving_out(
         index, queries, k, metric=metric, own=own, min_distance=least, mask=mask

@@ -8,7 +8,7 @@ import pytest
 from kinlens.errors import InvalidInput
 from kinlens.neighbors import ExactIndex
 from neighbors.hard_data import unit
-from neighbors.twin import check_neighbors
+from neighbors.twin import BEGINNERS, check_neighbors
 
 
 @pytest.fixture(scope="module")
@@ -16,9 +16,9 @@ def data() -> np.ndarray:
     return unit(np.random.default_rng(0), 20_000, 40).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def index(data: np.ndarray) -> ExactIndex:
-    index = ExactIndex(40)
+@pytest.fixture(scope="module", params=BEGINNERS)
+def index(data: np.ndarray, request: pytest.FixtureRequest) -> ExactIndex:
+    index = ExactIndex(40, kernel=request.param)
     index.append(data)
     return index
 

@@ -232,8 +232,8 @@ class Chunk:
             return alive
         rows = self.rows[: self.count]
         if self.consecutive and rows[-1] < len(mask):
-            passing: Mask = alive & mask[rows[0] : rows[-1] + 1]
-            return passing
+            passing: Mask = mask[rows[0] : rows[-1] + 1]
+            return passing if self.living == self.count else alive & passing
         inside = rows < len(mask)
         passing = alive & inside
         passing[inside] &= mask[rows[inside]]

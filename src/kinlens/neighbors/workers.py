@@ -39,6 +39,10 @@ class Workers:
 
         Raises what `work` raises, once all threads have stopped; none takes items after that.
         """
+        helpers = min(most, self.threads, _AT_MOST.get(), len(items)) - 1
+        if helpers < 1:
+            work(iter(items))
+            return
         turns = itertools.count()  # a shared one: each item is taken by one thread
         failed = threading.Event()
 
@@ -49,9 +53,8 @@ class Workers:
                 failed.set()
                 raise
 
-        helpers = min(most, self.threads, _AT_MOST.get(), len(items)) - 1
         # Who works beside others asks for no more help; a context can be entered by one thread.
-        token = _AT_MOST.set(1 if helpers > 0 else _AT_MOST.get())
+        token = _AT_MOST.set(1)
         contexts = [contextvars.copy_context() for _ in range(helpers)]
         futures = [self._executor().submit(context.run, run) for context in contexts]
         try:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors import products
-from kinlens.neighbors.coding import Codes, sum_error
+from kinlens.neighbors.coding import sum_error
 from kinlens.neighbors.kernels import bounds
-from kinlens.neighbors.kernels.bounds import SLIP, Bound
+from kinlens.neighbors.kernels.bounds import SLIP
 from kinlens.neighbors.kernels.int8 import LEAST_DIM, Coded
-from kinlens.neighbors.sieve import Doubles, Positions
+from kinlens.neighbors.sieve import Doubles, Floats, Positions
+from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
+from kinlens.neighbors.workers import WORKERS
 
 _MOST_QUERIES = 8
 """Of rows that a filter keeps; where all are searched, more than three share a pass at less."""
@@ -21,6 +25,10 @@ _MOST_WITHOUT_FILTER = 3
 _MOST_ROWS = 8192
 _FEWER = 12
 """Where filters keep one row in so many, its codes are cheaper to copy than all to look at."""
+_PART = 2048
+"""Slots looked at by one thread at a time."""
+_WORTH_A_THREAD = 1 << 20
+"""Numbers of codes."""
 
 
 class FewKernel:
@@ -50,53 +58,87 @@ class FewKernel:
 
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
+        coded = Coded.about(task.chunks[0].codes.center, bounds.wide_queries(task))
         listed = _Listed.of(task)
+        found = _products(task, coded, listed)
         squared = task.metric in {"euclidean", "sqeuclidean"}
-        coded = Coded.about(listed.codes.center, bounds.wide_queries(task))
         bound = coded.squared_bound if squared else coded.product_bound
-        own = listed.codes.square if squared else -listed.codes.along
+        own = listed.square if squared else -listed.along
         offset = coded.square if squared else -coded.along
+        weight = (1 + squared) * coded.scale
+        reach = bounds.reach(listed.square, task.dim)
         ratio = _ratio(task)
-        found = [
+        nearest = [
             _nearest(
                 task.k,
-                own - _products(coded, query, listed.codes, 1 + squared) + offset[query],
-                _errors(bound, query, listed.codes) + ratio,
+                own - weight[query] * found[query] + offset[query],
+                bound.of(np.array([query]), listed.residual, reach) + ratio,
             )
             for query in range(len(task.queries))
         ]
-        which = np.concatenate([near for near, _ in found])
+        which = np.concatenate([near for near, _ in nearest])
         return Shortlist(
-            query=np.repeat(np.arange(len(found)), [len(near) for near, _ in found]),
+            query=np.repeat(np.arange(len(nearest)), [len(near) for near, _ in nearest]),
             chunk=listed.chunk[which],
             slot=listed.slot[which],
-            lower=np.concatenate([lower for _, lower in found]),
-            lost=np.zeros(len(found), np.bool_),
+            lower=np.concatenate([lower for _, lower in nearest]),
+            lost=np.zeros(len(nearest), np.bool_),
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Listed:
-    """The slots that pass, one after the other, with their codes."""
+    """The slots that pass, one after the other, with the norms of `Codes`."""
 
     chunk: Positions
     slot: Positions
-    codes: Codes
+    residual: Floats
+    square: Floats
+    along: Floats
 
     @staticmethod
     def of(task: Task) -> _Listed:
         slots = [
-            np.arange(chunk.count) if passing is None else np.flatnonzero(passing)
+            np.arange(chunk.count) if passing is None else passing.nonzero()[0]
             for chunk, passing in zip(task.chunks, task.passing, strict=True)
         ]
-        first = task.chunks[0]
-        if len(task.chunks) == 1 and task.passing[0] is None:
-            codes = first.codes.used(first.count)
-        else:
-            parts = zip(task.chunks, slots, strict=True)
-            codes = Codes.gathered([(chunk.codes, which) for chunk, which in parts])
-        chunk = np.repeat(np.arange(len(slots)), [len(which) for which in slots])
-        return _Listed(chunk, np.concatenate(slots), codes)
+        codes = [chunk.codes for chunk in task.chunks]
+        return _Listed(
+            np.arange(len(slots)).repeat([len(here) for here in slots]),
+            np.concatenate(slots),
+            _taken([one.residual for one in codes], slots),
+            _taken([one.square for one in codes], slots),
+            _taken([one.along for one in codes], slots),
+        )
+
+
+def _taken(norms: list[Floats], slots: list[Positions]) -> Floats:
+    parts = zip(norms, slots, strict=True)
+    return np.concatenate([part.take(here, mode="clip") for part, here in parts])
+
+
+def _products(task: Task, coded: Coded, listed: _Listed) -> Doubles:
+    """float64 (q, n): of the queries' codes with the scaled codes of the slots."""
+    found = np.empty((len(coded.codes), len(listed.slot)))
+    begins = np.searchsorted(listed.chunk, np.arange(len(task.chunks) + 1)).tolist()
+    parts = [
+        (chunk, range(begin, min(begin + _PART, end)))
+        for chunk, (first, end) in zip(task.chunks, itertools.pairwise(begins), strict=True)
+        for begin in range(first, end, _PART)
+    ]
+
+    def multiply(parts: Iterator[tuple[Chunk, range]]) -> None:
+        for chunk, part in parts:
+            to = slice(part.start, part.stop)
+            slot = listed.slot[to]
+            codes = chunk.codes.codes.take(slot, axis=0, mode="clip")
+            scale = chunk.codes.scale[slot]
+            for query in range(len(found)):
+                product = products.pairs(coded.codes[query : query + 1], codes)
+                np.multiply(product, scale, out=found[query, to])
+
+    WORKERS.share(parts, multiply, most=1 + len(listed.slot) * task.dim // _WORTH_A_THREAD)
+    return found
 
 
 def _most_queries(task: Task) -> int:
@@ -114,18 +156,6 @@ def _ratio(task: Task) -> float:
     if task.metric != "cosine":
         return 0.0
     return 2 * sum_error(task.dim) + SLIP + max(map(bounds.unit_error, task.chunks))
-
-
-def _products(coded: Coded, query: int, codes: Codes, times: int) -> Doubles:
-    found = products.pairs(coded.codes[query : query + 1], codes.codes)
-    found *= codes.scale
-    found *= times * coded.scale[query]
-    return found
-
-
-def _errors(bound: Bound, query: int, codes: Codes) -> Doubles:
-    reach = bounds.reach(codes.square, codes.codes.shape[1])
-    return bound.of(np.array([query]), codes.residual, reach)
 
 
 def _nearest(k: int, key: Doubles, error: Doubles) -> tuple[Positions, Doubles]:
