@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kinlens.neighbors import products
+from kinlens.neighbors.desk import Desk
 from kinlens.neighbors.kernels import bounds, float32, int8
 from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.result import NEIGHBOR_METRICS
-from kinlens.neighbors.sieve import Desk
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Task, key_of
 from neighbors.hard_data import MAKERS, Maker, huge, unit

@@ -10,10 +10,10 @@ import pytest
 
 from kinlens import NearestNeighbors, stream_neighbors
 from kinlens.neighbors import ExactIndex, NeighborMetric, all_pairs, mutual
+from kinlens.neighbors.desk import Desk
 from kinlens.neighbors.leaving_out import Others, search_leaving_out
 from kinlens.neighbors.mutual_keys import Block
 from kinlens.neighbors.result import NEIGHBOR_METRICS, Neighbors, stacked
-from kinlens.neighbors.sieve import Desk
 
 COUNT, DIM, K = 17_000, 48, 4
 

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors import exact
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.result import Distances, Rows
 from kinlens.neighbors.task import Decided, Shortlist, Task, key_of
 from kinlens.neighbors.workers import WORKERS
 from kinlens.types import Vectors
 
-_PART = 2048
-"""Candidates looked up by one thread at a time."""
+_PART = 1 << 20
+"""Numbers of candidates looked up by one thread at a time."""
 _AT_ONCE = 64
 """Candidates of one query so few that it costs more to rule some out first."""
 _WIDE_SLIP = 2.0**-36
@@ -35,7 +36,7 @@ def decide(task: Task, shortlist: Shortlist) -> Decided:
     left = np.flatnonzero(~shortlist.lost)
     first = np.searchsorted(shortlist.query, left)
     likely = first[:, np.newaxis] + np.arange(task.k)
-    distances, rows = _looked_up(task, shortlist, likely.ravel())
+    distances, rows = _looked_up(task, shortlist, likely.ravel(), task.k)
     distances, rows = distances.reshape(likely.shape), rows.reshape(likely.shape)
     rest = _rest(task, shortlist, likely, distances)
     order = np.lexsort((rows, distances), axis=1)
@@ -63,7 +64,8 @@ def _merge(
 
 
 def _decide_one(task: Task, shortlist: Shortlist) -> Decided:
-    distances, rows = _looked_up(task, shortlist, np.arange(len(shortlist.query)))
+    count = len(shortlist.query)
+    distances, rows = _looked_up(task, shortlist, np.arange(count), count)
     best = np.lexsort((rows, distances))[np.newaxis, : task.k]
     return Decided(distances[best], rows[best], len(rows))
 
@@ -78,29 +80,42 @@ def _rest(task: Task, shortlist: Shortlist, likely: Positions, distances: Distan
     return np.flatnonzero(may)
 
 
-def _looked_up(task: Task, shortlist: Shortlist, entries: Positions) -> tuple[Distances, Rows]:
+def _looked_up(
+    task: Task, shortlist: Shortlist, entries: Positions, times: int = 1
+) -> tuple[Distances, Rows]:
+    """Distances and rows of entries, of which so many in a row are of one query."""
     distances, rows = np.empty(len(entries)), np.empty(len(entries), np.int64)
-    by_chunk = np.argsort(shortlist.chunk[entries], kind="stable")
+    step = max(1, _PART // (times * task.dim)) * times
 
     def look(parts: Iterator[int]) -> None:
-        for start in parts:
-            part = by_chunk[start : start + _PART]
-            which = entries[part]
-            vectors, rows[part] = _gathered(task, shortlist.chunk[which], shortlist.slot[which])
-            query = 0 if len(task.queries) == 1 else shortlist.query[which]
-            distances[part] = exact.distances(vectors, task.queries[query], task.metric)
+        with at_desk() as desk:
+            for start in parts:
+                part = slice(start, start + step)
+                vectors, rows[part] = _gathered(task, shortlist, entries[part], desk)
+                query = shortlist.query[entries[part][::times]]
+                queries = desk.array("queries", (len(query), task.dim), np.float32)
+                task.queries.take(query, axis=0, out=queries, mode="clip")
+                distances[part] = exact.distances(vectors, queries, task.metric)
 
-    WORKERS.share(range(0, len(entries), _PART), look, most=WORKERS.threads)
+    WORKERS.share(range(0, len(entries), step), look, most=WORKERS.threads)
     return distances, rows
 
 
-def _gathered(task: Task, chunk: Positions, slot: Positions) -> tuple[Vectors, Rows]:
-    """Vectors and rows of slots; chunk ascends."""
-    vectors = np.empty((len(slot), task.dim), np.float32)
-    rows = np.empty(len(slot), np.int64)
-    begins = np.flatnonzero(chunk[1:] != chunk[:-1]) + 1
-    for begin, end in itertools.pairwise([0, *begins.tolist(), len(chunk)]):
-        here, source = slot[begin:end], task.chunks[chunk[begin]]
-        source.vectors.take(here, axis=0, out=vectors[begin:end], mode="clip")
-        rows[begin:end] = source.rows[here]
+def _gathered(
+    task: Task, shortlist: Shortlist, entries: Positions, desk: Desk
+) -> tuple[Vectors, Rows]:
+    """Vectors, which lie on the desk, and rows."""
+    vectors = desk.array("vectors", (len(entries), task.dim), np.float32)
+    rows = np.empty(len(entries), np.int64)
+    chunk, slot = shortlist.chunk[entries], shortlist.slot[entries]
+    order = np.argsort(chunk, kind="stable")
+    chunk, slot = chunk[order], slot[order]
+    begins = (np.flatnonzero(chunk[1:] != chunk[:-1]) + 1).tolist()
+    for begin, end in itertools.pairwise([0, *begins, len(chunk)]):
+        source, here, to = task.chunks[chunk[begin]], slot[begin:end], order[begin:end]
+        rows[to] = source.rows[here]
+        if begins:
+            vectors[to] = source.vectors.take(here, axis=0, mode="clip")
+        else:
+            source.vectors.take(here, axis=0, out=vectors, mode="clip")
     return vectors, rows

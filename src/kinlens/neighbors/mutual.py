@@ -17,9 +17,10 @@ import numpy.typing as npt
 
 from kinlens.neighbors import blas
 from kinlens.neighbors.decide import decide
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.mutual_keys import Block, Terms
 from kinlens.neighbors.result import NeighborMetric
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions
+from kinlens.neighbors.sieve import Doubles, Floats, Positions
 from kinlens.neighbors.storage import Snapshot
 from kinlens.neighbors.task import Decided, Shortlist, Task
 from kinlens.neighbors.workers import WORKERS
@@ -260,6 +261,6 @@ def _cuts(count: int, cut: int) -> Iterator[tuple[int, int]]:
 
 
 def _do(jobs: Iterator[_Job]) -> None:
-    desk = Desk()
-    for job in jobs:
-        job(desk)
+    with at_desk() as desk:
+        for job in jobs:
+            job(desk)

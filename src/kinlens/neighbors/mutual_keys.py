@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kinlens.neighbors.coding import TINY, sum_error
+from kinlens.neighbors.desk import Desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP
 from kinlens.neighbors.result import NeighborMetric
-from kinlens.neighbors.sieve import Desk, Doubles, Floats
+from kinlens.neighbors.sieve import Doubles, Floats
 from kinlens.neighbors.storage import Chunk
 from kinlens.types import Vectors
 

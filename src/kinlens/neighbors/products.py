@@ -70,6 +70,11 @@ class Products:
         products: npt.NDArray[np.int32] = array
         return products
 
+    def forget(self, most: int) -> None:
+        """Give the memory back if it is more than so many bytes."""
+        if sum(array.nbytes for _, array in self._rooms.values()) > most:
+            self._rooms.clear()
+
     def _room(self, height: int, width: int, dtype: str) -> Any:
         key = height, width, dtype
         if key not in self._rooms:

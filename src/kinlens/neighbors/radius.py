@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors import blas, exact
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.engine import passing_slots
 from kinlens.neighbors.kernels.base import PASS, Kernel
 from kinlens.neighbors.kernels.float32 import Float32Kernel
 from kinlens.neighbors.kernels.int8 import Int8Kernel
 from kinlens.neighbors.products import PACK
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Rows, Within
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, View
+from kinlens.neighbors.sieve import Doubles, Floats, Positions, View
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.neighbors.task import Task, key_of
 from kinlens.neighbors.workers import WORKERS
@@ -184,17 +185,21 @@ class _Sweep:
         ]
 
     def _pass(self, spans: Iterator[tuple[int, int, int]]) -> None:
-        desk = Desk()
-        for position, start, stop in spans:
-            chunk, view = self._task.chunks[position], self._views[position]
-            passing = self._task.passing[position]
-            here = None if passing is None else passing[start:stop]
-            if view is None:
-                query, slot = self._all(here, stop - start)
-            else:
-                query, slot = self._screened(view, view.estimates(start, stop, desk), here, start)
-            self._candidates.append(len(query))
-            self._parts.append(self._decided(chunk, query, slot + start))
+        with at_desk() as desk:
+            for span in spans:
+                self._look(span, desk)
+
+    def _look(self, span: tuple[int, int, int], desk: Desk) -> None:
+        position, start, stop = span
+        chunk, view = self._task.chunks[position], self._views[position]
+        passing = self._task.passing[position]
+        here = None if passing is None else passing[start:stop]
+        if view is None:
+            query, slot = self._all(here, stop - start)
+        else:
+            query, slot = self._screened(view, view.estimates(start, stop, desk), here, start)
+        self._candidates.append(len(query))
+        self._parts.append(self._decided(chunk, query, slot + start))
 
     def _all(self, passing: Mask | None, width: int) -> tuple[Positions, Positions]:
         slots = np.arange(width) if passing is None else np.flatnonzero(passing)

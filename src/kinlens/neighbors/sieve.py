@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from kinlens.neighbors.products import PACK, Products
+from kinlens.neighbors.desk import Desk, at_desk
+from kinlens.neighbors.products import PACK
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 from kinlens.neighbors.workers import WORKERS
@@ -31,6 +32,8 @@ _LEAST_TRIGGER = 4096
 _ENOUGH = 128
 """Candidates so few that ruling out more of them costs more than to decide on them."""
 _MOST_HELD = 1 << 19
+_FOLDED = 8
+"""Times k that it pays to look through for the k-th: fewer of them tell little."""
 _GOLDEN = 0.6180339887498949
 _HUGE = 1e38
 """Above every estimate but infinity, which marks slots that are barred."""
@@ -72,21 +75,6 @@ class Screen(Protocol):
 
     def view(self, chunk: Chunk) -> View:
         """For a chunk of the task."""
-
-
-class Desk:
-    """Memory that one thread works in, used again from span to span."""
-
-    def __init__(self) -> None:
-        self.products = Products()
-        self._arrays: dict[tuple[int, int], Floats] = {}
-
-    def floats(self, height: int, width: int) -> Floats:
-        """float32 (height, width) with anything in it."""
-        key = height, width
-        if key not in self._arrays:
-            self._arrays[key] = np.empty(key, np.float32)
-        return self._arrays[key]
 
 
 class _Hits:
@@ -161,6 +149,25 @@ class _Catch:
         return by_query
 
 
+def _at_least_kth(estimates: Floats, k: int, desk: Desk) -> Floats:
+    """float32 (q,): at least the k-th least of each row, and rarely more.
+
+    Folded in halves, of which the lesser counts, there is less to sort: the k-th least of what
+    remains has k different columns below.
+    """
+    half = estimates.shape[1] // 2
+    if half < _FOLDED * k:
+        mixed = desk.array("mixed", estimates.shape, np.float32)
+        np.copyto(mixed, estimates)
+    else:
+        mixed = desk.array("mixed", (len(estimates), half), np.float32)
+        np.minimum(estimates[:, :half], estimates[:, half : 2 * half], out=mixed)
+        while (half := half // 2) >= _FOLDED * k:
+            mixed = np.minimum(mixed[:, :half], mixed[:, half : 2 * half], out=mixed[:, :half])
+    mixed.partition(k - 1, axis=1)
+    return mixed[:, k - 1]
+
+
 class Sieve:
     """One pass for one task.
 
@@ -221,15 +228,15 @@ class Sieve:
         return [spans[turn] for turn in order]
 
     def _pass(self, spans: Iterator[tuple[int, int, int]]) -> None:
-        desk, hits = Desk(), _Hits()
+        hits, catch = _Hits(), None
         held = max(self._most, _MOST_HELD // len(self._lost))
-        catch: _Catch | None = None
         trigger = self._trigger(0)
-        for span in spans:
-            self._look(span, desk, hits)
-            if hits.size > trigger:
-                catch = self._tightened(self._resolved(hits, catch), held)
-                hits, trigger = _Hits(), self._trigger(len(catch))
+        with at_desk() as desk:
+            for span in spans:
+                self._look(span, desk, hits)
+                if hits.size > trigger:
+                    catch = self._tightened(self._resolved(hits, catch), held)
+                    hits, trigger = _Hits(), self._trigger(len(catch))
         self._catches.append(self._resolved(hits, catch))
 
     def _trigger(self, size: int) -> int:
@@ -242,12 +249,13 @@ class Sieve:
         if barred is not None:
             np.copyto(estimates, _ABOVE, where=barred[start : start + width])
         if not self._begun and width >= self._task.k:
-            self._begin(estimates, position)
-        near = (estimates <= self._bar[position]).ravel().nonzero()[0]
+            self._begin(estimates, position, desk)
+        near = desk.array("near", estimates.shape, np.bool_)
+        near = np.less_equal(estimates, self._bar[position], out=near).ravel().nonzero()[0]
         hits.add(near, estimates.ravel()[near], span)
 
-    def _begin(self, estimates: Floats, position: int) -> None:
-        kth = np.partition(estimates, self._task.k - 1, axis=1)[:, self._task.k - 1]
+    def _begin(self, estimates: Floats, position: int, desk: Desk) -> None:
+        kth = _at_least_kth(estimates, self._task.k, desk)
         self._lower_limit(kth + self._offset[position] + self._slack[position])
         self._begun = bool(np.isfinite(self._limit).all())
 

@@ -88,6 +88,12 @@ def unit_error(chunk: Chunk) -> float:
     return 1.01 * away if away <= _UNIT else np.inf
 
 
+def lengths(vectors: Doubles) -> Doubles:
+    """float64 (n,), within what `WIDE_SLIP` allows for."""
+    found: Doubles = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return found
+
+
 def wide_queries(task: Task) -> Doubles:
     """float64 (q, dim), for a cosine of unit length where not zero."""
     queries = task.queries.astype(np.float64)

@@ -27,7 +27,7 @@ class Closer:
         wide = bounds.wide_queries(task)
         self._queries = wide.astype(np.float32)
         self._error = 2 * sum_error(task.dim) + SLIP
-        self._length = np.linalg.norm(wide, axis=1)
+        self._length = bounds.lengths(wide)
         self._ratio = 0.0
         if task.metric == "cosine":
             self._ratio = 2 * sum_error(task.dim) + SLIP

@@ -8,9 +8,10 @@ import numpy as np
 
 from kinlens.neighbors import blas
 from kinlens.neighbors.coding import ROUNDING, TINY, TINY_LENGTH, Codes, sum_error
+from kinlens.neighbors.desk import Desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import DENORMAL, SLIP, WIDE_SLIP, Bound
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Screen, Sieve, View
+from kinlens.neighbors.sieve import Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 
@@ -106,7 +107,7 @@ def _squared(chunk: Chunk, queries: Doubles) -> View:
     """Key: |c|^2 - 2 p.x + 2 p.m + |p|^2 with p = q - m, the squared distance."""
     dim, center = queries.shape[1], chunk.codes.center
     shifted = queries - center.vector
-    lengths = np.linalg.norm(shifted, axis=1)
+    lengths = bounds.lengths(shifted)
     along = shifted @ center.vector.astype(np.float64)
     bound = Bound(
         far=2 * (sum_error(dim) + ROUNDING + SLIP) * lengths + DENORMAL,
@@ -116,7 +117,7 @@ def _squared(chunk: Chunk, queries: Doubles) -> View:
     )
     return _View(
         chunk=chunk,
-        queries=(-2 * shifted).astype(np.float32),
+        queries=np.multiply(shifted, -2, dtype=np.float32),
         offset=np.square(lengths) + 2 * along,
         bound=bound,
         slack=bound.most(_peak_length(chunk, dim), bounds.peak_reach(chunk, dim)),
@@ -128,7 +129,7 @@ def _squared_unit(chunk: Chunk, queries: Doubles) -> View:
     """Key: 1 - 2 q.x + |q|^2, the squared distance from vectors of about length 1."""
     dim = queries.shape[1]
     away = bounds.unit_error(chunk) + sum_error(dim)
-    lengths = np.linalg.norm(queries, axis=1)
+    lengths = bounds.lengths(queries)
     bound = Bound(
         far=2 * (sum_error(dim) + SLIP) * lengths + DENORMAL,
         near=np.zeros(len(queries)),
@@ -136,7 +137,7 @@ def _squared_unit(chunk: Chunk, queries: Doubles) -> View:
     )
     return _View(
         chunk=chunk,
-        queries=(-2 * queries).astype(np.float32),
+        queries=np.multiply(queries, -2, dtype=np.float32),
         offset=1 + np.square(lengths),
         bound=bound,
         slack=bound.most(_peak_length(chunk, dim), 0.0),
@@ -149,7 +150,7 @@ def _product(chunk: Chunk, queries: Doubles, *, cosine: bool) -> View:
     away = bounds.unit_error(chunk) if cosine else 0.0
     divided = away >= 1
     bound = Bound(
-        far=(sum_error(dim) + ROUNDING + SLIP) * np.linalg.norm(queries, axis=1) + DENORMAL,
+        far=(sum_error(dim) + ROUNDING + SLIP) * bounds.lengths(queries) + DENORMAL,
         near=np.zeros(count),
         fixed=np.full(count, TINY),
         ratio=cosine * (2 * sum_error(dim) + SLIP + (0.0 if divided else away)),
@@ -162,7 +163,7 @@ def _product(chunk: Chunk, queries: Doubles, *, cosine: bool) -> View:
         inverse, slack = None, bound.most(_peak_length(chunk, dim), 0.0)
     return _View(
         chunk=chunk,
-        queries=(-queries).astype(np.float32),
+        queries=np.negative(queries, dtype=np.float32),
         offset=np.zeros(count),
         bound=bound,
         slack=slack,

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from kinlens.neighbors import products
 from kinlens.neighbors.coding import TINY, Center, Codes, sum_error
+from kinlens.neighbors.desk import Desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.base import PASS
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP, Bound
 from kinlens.neighbors.products import PACK
-from kinlens.neighbors.sieve import Desk, Doubles, Floats, Positions, Screen, Sieve, View
+from kinlens.neighbors.sieve import Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
 from kinlens.neighbors.workers import WORKERS
@@ -86,9 +87,9 @@ class Coded:
             center=center,
             codes=codes.astype(np.int8),
             scale=scale,
-            residual=np.linalg.norm(shifted - rounded, axis=1),
-            length=np.linalg.norm(rounded, axis=1),
-            square=np.square(shifted).sum(axis=1),
+            residual=bounds.lengths(shifted - rounded),
+            length=bounds.lengths(rounded),
+            square=np.einsum("ij,ij->i", shifted, shifted),
             along=queries @ center.vector.astype(np.float64),
         )
 

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.neighbors.desk import at_desk
 from kinlens.neighbors.kernels.closer import Closer
 from kinlens.neighbors.kernels.limits import Limits
 from kinlens.neighbors.kernels.nearer import Nearer
@@ -185,7 +186,11 @@ class Winnow:
         ]
 
     def _look_at_all(self, turns: Iterator[tuple[int, slice]]) -> None:
-        room, pending = Products(), _Pending()
+        with at_desk() as desk:
+            self._look_at(turns, desk.products)
+
+    def _look_at(self, turns: Iterator[tuple[int, slice]], room: Products) -> None:
+        pending = _Pending()
         kept: list[_Entries] = []
         fresh: list[_Entries] = []
         size, seen, held = 0, 0.0, _LEAST_HELD
