@@ -48,8 +48,8 @@ PARTS = ("bulk", "single", "pairs", "small", "limits")
 SHARES = {"kinlens": 1.0, "faiss flat": 0.2, "numpy blocks": 0.2}
 """Of the queries, those that a peer gets."""
 SLOW = 0.1
-_CALM = 0.25
-"""Seconds."""
+CALM = 0.25
+"""Seconds that threads get to stop in."""
 KEPT = (0.5, 0.05, 0.001)
 BREADTHS = (16, 32, 64, 128, 256)
 CHECKED = 20
@@ -237,8 +237,8 @@ def pairs(report: Report, vectors: Vectors, rounds: int, k: int = 20) -> None:
 def small(report: Report, vectors: Vectors, rounds: int, k: int = 10) -> None:
     """Batches of queries among few vectors, the median of calls in bursts.
 
-    Threads of OpenMP that have worked go on turning in wait for more, for a while: before each burst
-    they get the time to stop, and a first call of it doesn't count.
+    Threads of OpenMP that have worked go on turning for a while, in wait for more: before each
+    burst they get the time to stop, and a first call of it doesn't count.
     """
     searches = dict(peers.exact_peers(vectors))
     for count in (64, 1000):
@@ -246,7 +246,7 @@ def small(report: Report, vectors: Vectors, rounds: int, k: int = 10) -> None:
         times: Timed = defaultdict(list)
         for _ in range(rounds):
             for peer, search in searches.items():
-                time.sleep(_CALM)
+                time.sleep(CALM)
                 burst = [_timed(lambda one=search, some=queries: one(some, k))[0] for _ in range(8)]
                 times[peer] += burst[1:]
         for peer, seconds in times.items():
