@@ -224,10 +224,42 @@ def test_chunks_in_order_of_kind_have_axes_of_their_own() -> None:
     first, last = (chunk.sketches for chunk in index._snapshot.chunks)
     assert first is not None
     assert last is not None
+    assert last.axes is not first.axes
     queries = np.concatenate([data[[3, 30_000]], spread(rng, 2, 1.0)])
     found = index.search(queries, 9)
     assert found.kernel == "sketch"
     check_neighbors(found, data, queries, 9, "euclidean")
+
+
+@pytest.mark.parametrize("steepness", [0.5, 0.7, 1.0])
+def test_chunks_alike_share_axes(steepness: float) -> None:
+    rng = np.random.default_rng(15)
+    axes = axes_for(spread(rng, LEAST, steepness))
+    for _ in range(5):
+        assert axes.or_better(spread(rng, 6000, steepness)) is axes
+
+
+def test_axes_make_room_for_better_ones_and_for_none() -> None:
+    rng = np.random.default_rng(16)
+    axes = axes_for(spread(rng, LEAST))
+    turn, _ = np.linalg.qr(rng.standard_normal((DIM, DIM)))
+    others = axes.or_better((spread(rng, 6000) @ turn).astype(np.float32))
+    assert others is not None
+    assert others is not axes
+    assert axes.or_better(unit(rng, 6000, DIM).astype(np.float32)) is None
+
+
+def test_peaks_are_of_the_slots_in_use() -> None:
+    data = spread(np.random.default_rng(17), LEAST + 1000)
+    data[LEAST:] *= 3
+    sketches = Sketches.empty(axes_for(data[:LEAST]), len(data))
+    sketches.write(0, data[:LEAST])
+    before = sketches.peaks(LEAST)
+    sketches.write(LEAST, data[LEAST:])
+    for count in (LEAST, len(data), LEAST):
+        expected = sketches.square[:count].max(), sketches.slack[:count].max()
+        assert sketches.peaks(count) == expected
+    assert sketches.peaks(LEAST) == before < sketches.peaks(len(data))
 
 
 def test_what_sketches_lose_goes_to_other_kernels() -> None:

@@ -59,6 +59,8 @@ _REACH = 12.0
 """Square of the largest number in standard deviations, about, of those that the codes reach."""
 _STAYS = 1.5
 """Axes that are in use may cost so many times more, so that chunks alike share them."""
+_BETTER = 0.75
+"""Of their cost, what others may cost to take their place."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,13 +129,23 @@ class Axes:
                 break
         return None if best is None else best.axes(center, directions)
 
-    def suits(self, vectors: Vectors) -> bool:
-        """Whether sketches of vectors like these would pay."""
+    def or_better(self, vectors: Vectors) -> Axes | None:
+        """These if they do for vectors like these, or about as well as any; else better ones.
+
+        Every query has to be sketched along all axes there are. None where sketches wouldn't pay.
+        """
+        cost = self._cost(vectors)
+        if cost < _STAYS * (_PLAIN * len(self.basis) + _COMPARING):
+            return self
+        learned = Axes.learned(vectors)
+        if learned is None:
+            return None
+        return learned if learned._cost(vectors) < _BETTER * cost else self
+
+    def _cost(self, vectors: Vectors) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             sample = _Sample(_some(vectors, _ENOUGH_TO_TELL) - self.center)
-            along = sample.centered @ self.basis
-            cost = sample.cost(along, self.width, self.step)
-        return cost < _STAYS * (_PLAIN * len(self.basis) + _COMPARING)
+            return sample.cost(sample.centered @ self.basis, self.width, self.step)
 
 
 class _Sample:
@@ -247,6 +259,7 @@ class Sketches:
     square: Floats
     along: Floats
     packed: PackedBlocks = field(default_factory=PackedBlocks)
+    _peaks: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @staticmethod
     def empty(axes: Axes, slots: int) -> Sketches:
@@ -258,6 +271,15 @@ class Sketches:
     def slot_bytes(self) -> int:
         """Bytes a slot takes, the packed copy aside."""
         return self.axes.width + 3 * self.square.itemsize
+
+    def peaks(self, count: int) -> tuple[float, float]:
+        """The largest square and slack of the first so many slots."""
+        found = self._peaks.get(count)
+        if found is None:
+            found = float(self.square[:count].max()), float(self.slack[:count].max())
+            self._peaks.clear()
+            self._peaks[count] = found
+        return found
 
     def write(self, start: int, vectors: Vectors) -> None:
         """Sketch vectors into the slots from `start`."""

@@ -186,11 +186,12 @@ class Chunk:
         enough = min(LEAST, len(self.rows))
         if self.learns and part.start < enough <= part.stop:
             vectors = self.vectors[: part.stop]
-            if sketches is None or not sketches.axes.suits(vectors):
-                axes = Axes.learned(vectors)
-                sketches, start = None, 0
-                if axes is not None:
-                    sketches = Sketches.empty(axes, len(self.rows))
+            before = None if sketches is None else sketches.axes
+            axes = Axes.learned(vectors) if before is None else before.or_better(vectors)
+            if axes is None:
+                sketches = None
+            elif axes is not before:
+                sketches, start = Sketches.empty(axes, len(self.rows)), 0
         if sketches is not None:
             _in_parts(sketches.write, start, self.vectors[start : part.stop])
         return sketches

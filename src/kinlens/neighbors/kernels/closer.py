@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kinlens.neighbors.coding import TINY, TINY_LENGTH, Floats, sum_error
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP
 from kinlens.neighbors.sieve import Doubles, Positions
@@ -37,11 +38,15 @@ class Closer:
         """Two float64 (n,): at most and at least the keys."""
         key, norm = np.empty(len(slot)), np.zeros(len(slot))
         step = max(1, _PART // self._task.dim)
-        for start in range(0, len(slot), step):
-            part = slice(start, start + step)
-            vectors, norm[part] = self._gathered(chunk[part], slot[part])
-            which = 0 if len(self._queries) == 1 else query[part]
-            key[part] = self._keys(vectors, self._queries[which])
+        with at_desk() as desk:
+            for start in range(0, len(slot), step):
+                part = slice(start, start + step)
+                vectors, norm[part] = self._gathered(chunk[part], slot[part], desk)
+                queries = self._queries[0]
+                if len(self._queries) > 1:
+                    queries = desk.array("queries", vectors.shape, np.float32)
+                    self._queries.take(query[part], axis=0, out=queries, mode="clip")
+                key[part] = self._keys(vectors, queries)
         if self._squared:
             error = key * self._error + TINY
         else:
@@ -49,8 +54,8 @@ class Closer:
             error = self._error * length * norm + TINY_LENGTH * length + (self._ratio + TINY)
         return key - error, key + error
 
-    def _gathered(self, chunk: Positions, slot: Positions) -> tuple[Vectors, Floats]:
-        vectors = np.empty((len(slot), self._task.dim), np.float32)
+    def _gathered(self, chunk: Positions, slot: Positions, desk: Desk) -> tuple[Vectors, Floats]:
+        vectors = desk.array("vectors", (len(slot), self._task.dim), np.float32)
         norms = np.empty(len(slot), np.float32)
         for position in np.flatnonzero(np.bincount(chunk)):
             here, source = np.flatnonzero(chunk == position), self._task.chunks[position]

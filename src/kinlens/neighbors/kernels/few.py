@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors import products
-from kinlens.neighbors.coding import sum_error
+from kinlens.neighbors.coding import Codes, sum_error
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP
 from kinlens.neighbors.kernels.int8 import LEAST_DIM, Coded
@@ -128,17 +129,26 @@ def _products(task: Task, coded: Coded, listed: _Listed) -> Doubles:
     ]
 
     def multiply(parts: Iterator[tuple[Chunk, range]]) -> None:
-        for chunk, part in parts:
-            to = slice(part.start, part.stop)
-            slot = listed.slot[to]
-            codes = chunk.codes.codes.take(slot, axis=0, mode="clip")
-            scale = chunk.codes.scale[slot]
-            for query in range(len(found)):
-                product = products.pairs(coded.codes[query : query + 1], codes)
-                np.multiply(product, scale, out=found[query, to])
+        with at_desk() as desk:
+            for chunk, part in parts:
+                to = slice(part.start, part.stop)
+                slot = listed.slot[to]
+                codes, scale = _codes(chunk.codes, slot, desk), chunk.codes.scale[slot]
+                for query in range(len(found)):
+                    product = products.pairs(coded.codes[query : query + 1], codes)
+                    np.multiply(product, scale, out=found[query, to])
 
     WORKERS.share(parts, multiply, most=1 + len(listed.slot) * task.dim // _WORTH_A_THREAD)
     return found
+
+
+def _codes(codes: Codes, slot: Positions, desk: Desk) -> npt.NDArray[np.int8]:
+    """Of ascending slots; where some are missing in between, a copy that lies on the desk."""
+    stretch = codes.codes[slot[0] : slot[-1] + 1]
+    if len(stretch) == len(slot):
+        return stretch
+    room = desk.array("codes", (len(slot), stretch.shape[1]), np.int8)
+    return codes.codes.take(slot, axis=0, out=room, mode="clip")
 
 
 def _most_queries(task: Task) -> int:

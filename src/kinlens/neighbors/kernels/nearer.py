@@ -6,6 +6,7 @@ import numpy as np
 
 from kinlens.neighbors import products
 from kinlens.neighbors.coding import Center, sum_error
+from kinlens.neighbors.desk import Desk, at_desk
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP, Bound
 from kinlens.neighbors.kernels.int8 import Coded
@@ -61,19 +62,26 @@ class Nearer:
         step = max(1, _PART_BYTES // self._task.dim)
         ends = np.flatnonzero(np.diff(chunk, append=-1)) + 1
         begin = 0
-        for end in ends.tolist():
-            for start in range(begin, end, step):
-                part = slice(start, min(end, start + step))
-                at = query[part] + self._first[chunk[start]]
-                key[part], error[part] = self._keys(at, int(chunk[start]), slot[part])
-            begin = end
+        with at_desk() as desk:
+            for end in ends.tolist():
+                for start in range(begin, end, step):
+                    part = slice(start, min(end, start + step))
+                    at = query[part] + self._first[chunk[start]]
+                    key[part], error[part] = self._keys(at, int(chunk[start]), slot[part], desk)
+                begin = end
         return key - error, key + error
 
-    def _keys(self, at: Positions, position: int, slot: Positions) -> tuple[Doubles, Doubles]:
+    def _keys(
+        self, at: Positions, position: int, slot: Positions, desk: Desk
+    ) -> tuple[Doubles, Doubles]:
         codes = self._task.chunks[position].codes
-        alone = len(self._codes) == 1
-        queries = self._codes if alone else self._codes.take(at, axis=0, mode="clip")
-        key = products.pairs(queries, codes.codes.take(slot, axis=0, mode="clip"))
+        near = desk.array("codes", (len(slot), self._task.dim), np.int8)
+        codes.codes.take(slot, axis=0, out=near, mode="clip")
+        queries = self._codes
+        if len(queries) > 1:
+            queries = desk.array("queries", near.shape, np.int8)
+            self._codes.take(at, axis=0, out=queries, mode="clip")
+        key = products.pairs(queries, near)
         key *= codes.scale[slot]
         key *= self._scale[at]
         square = codes.square[slot]

@@ -12,7 +12,7 @@ from kinlens.neighbors.coding import TINY, TINY_LENGTH, sum_error
 from kinlens.neighbors.kernels import bounds
 from kinlens.neighbors.kernels.bounds import SLIP, WIDE_SLIP
 from kinlens.neighbors.kernels.limits import Limits
-from kinlens.neighbors.kernels.winnow import Part, Winnow
+from kinlens.neighbors.kernels.winnow import BARRED, Part, Winnow
 from kinlens.neighbors.sieve import Doubles, Positions
 from kinlens.neighbors.sketches import ALLOWED, Axes, Sketches
 from kinlens.neighbors.storage import Chunk
@@ -23,9 +23,7 @@ Ints = npt.NDArray[np.int32]
 _LEAST_ROWS = 12_000
 _LEAST_ROWS_PER_NEIGHBOR = 64
 _LARGEST = 2.0**29
-_BARRED = 2**30
-"""Floor of slots that are barred: even where there is no limit yet, their products are below."""
-_LOWEST = -0.75 * _BARRED
+_LOWEST = -0.75 * BARRED
 
 
 class SketchKernel:
@@ -82,10 +80,7 @@ def _parts(task: Task) -> list[Part] | None:
             seen[axes] = SketchedQueries.of(axes, queries, alike, task.metric)
         if not seen[axes].largest < _LARGEST:
             return None
-        floors = seen[axes].floors(sketches, chunk.count)
-        if passing is not None:
-            floors[~passing] = np.int32(_BARRED)
-        parts.append(Part(sketches, chunk.count, seen[axes], floors))
+        parts.append(Part(sketches, chunk.count, seen[axes], passing))
     return parts
 
 
@@ -183,10 +178,6 @@ def _coded(
 
 def _peaks(chunks: list[Chunk], error: float) -> tuple[float, float]:
     """The most that |c| and the slack of the slots in use can be."""
-    most = [
-        (float(of.square[: chunk.count].max()), float(of.slack[: chunk.count].max()))
-        for chunk in chunks
-        if (of := chunk.sketches) is not None
-    ]
+    most = [of.peaks(chunk.count) for chunk in chunks if (of := chunk.sketches) is not None]
     reach = max(square for square, _ in most) ** 0.5 * (1 + error) + TINY_LENGTH
     return reach, max(slack for _, slack in most)

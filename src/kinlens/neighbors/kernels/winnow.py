@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +21,7 @@ from kinlens.neighbors.kernels.closer import Closer
 from kinlens.neighbors.kernels.limits import Limits
 from kinlens.neighbors.kernels.nearer import Nearer
 from kinlens.neighbors.products import Products
+from kinlens.neighbors.result import Mask
 from kinlens.neighbors.sieve import Doubles, Positions
 from kinlens.neighbors.sketches import Sketches
 from kinlens.neighbors.task import Shortlist, Task
@@ -30,6 +32,8 @@ Ints = npt.NDArray[np.int32]
 _PRODUCTS = 1 << 18
 """Products looked at together: they stay in a level 2 cache."""
 _WORTH_A_THREAD = 1 << 23
+BARRED = 2**30
+"""Floor of slots that are barred: even where there is no limit yet, their products are below."""
 _PENDING = 4096
 _MOST_PENDING = 64
 _LEAST_HELD = 1 << 16
@@ -51,6 +55,9 @@ class Seen(Protocol):
     def codes(self) -> npt.NDArray[np.int8]:
         """int8 (q, width)."""
 
+    def floors(self, sketches: Sketches, count: int) -> Ints:
+        """int32 (count,), what products with a chunk's slots are compared less of."""
+
     def bars(self, limit: Doubles) -> Ints:
         """int32 (q, 1): a slot whose product less floor is below has a key above the limit."""
 
@@ -58,7 +65,7 @@ class Seen(Protocol):
         """float64 (n,): at most the keys, of products less floors."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Part:
     """A chunk.
 
@@ -67,13 +74,21 @@ class Part:
     sketches : of its slots
     count : slots in use
     queries : as they look beside them
-    floors : int32 (count,), what products are compared less of; 2^30 bars a slot
+    passing : bool (count,), the slots that aren't barred; None for all
     """
 
     sketches: Sketches
     count: int
     queries: Seen
-    floors: Ints
+    passing: Mask | None
+
+    @cached_property
+    def floors(self) -> Ints:
+        """int32 (count,); made by the thread that looks first, and rarely by two."""
+        floors = self.queries.floors(self.sketches, self.count)
+        if self.passing is not None:
+            floors[~self.passing] = np.int32(BARRED)
+        return floors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
