@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinlens.neighbors import ExactIndex
+from kinlens.neighbors import ExactIndex, products
 from kinlens.neighbors.kernels import kernels_from
 from kinlens.neighbors.kernels.base import Kernel
 from kinlens.neighbors.paces import Paces
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Task
 
+needs_int8 = pytest.mark.skipif(not products.is_fast(), reason="NumKong has no code for this CPU")
 ROWS, DIM = 40_000, 128
 
 
@@ -34,6 +35,10 @@ def task(data: np.ndarray) -> Task:
 
 def names(kernels: list[Kernel]) -> list[str]:
     return [kernel.name for kernel in kernels]
+
+
+def able_alone(kernel: Kernel, task: Task) -> bool:
+    return kernel.name != "cuda" and kernel.is_usable_for(task)
 
 
 def able(task: Task) -> list[Kernel]:
@@ -108,6 +113,24 @@ def test_few_queries_keep_the_order(task: Task) -> None:
     for _ in range(5):
         assert paces.order(kernels, few)[0] is able(few)[0]
         paces.note(kernels[0], few, 32, 1.0)
+
+
+@needs_int8
+def test_single_queries_choose_between_codes(task: Task) -> None:
+    paces, kernels, one = Paces(), kernels_from(None), replace(task, queries=task.queries[:1])
+
+    def begun(times: int, sketch: float) -> list[str]:
+        seconds, begun = {"sketch": sketch, "int8": 2.0}, []
+        for _ in range(times):
+            first = next(kernel for kernel in paces.order(kernels, one) if able_alone(kernel, one))
+            begun.append(first.name)
+            paces.note(first, one, 1, seconds[first.name])
+        return begun
+
+    assert begun(1, 1.0) == ["sketch"], "nothing is known"
+    assert begun(100, 1.0).count("sketch") > 90
+    assert begun(100, 5.0).count("int8") > 85, "now they have no near neighbors"
+    assert begun(400, 1.0)[-100:].count("sketch") > 90, "now they do again"
 
 
 def test_what_is_much_slower_is_not_tried_again(task: Task) -> None:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from kinlens.neighbors import exact
 from kinlens.neighbors.desk import Desk, at_desk
+from kinlens.neighbors.kernels import bounds
+from kinlens.neighbors.kernels.closer import Closer
 from kinlens.neighbors.result import Distances, Rows
 from kinlens.neighbors.task import Decided, Shortlist, Task, key_of
 from kinlens.neighbors.workers import WORKERS
@@ -19,6 +21,8 @@ _PART = 1 << 20
 """Numbers of candidates looked up by one thread at a time."""
 _AT_ONCE = 64
 """Candidates of one query so few that it costs more to rule some out first."""
+_MANY = 512
+"""Candidates so many that it pays to rule some out by a closer look first."""
 _WIDE_SLIP = 2.0**-36
 
 Positions = npt.NDArray[np.intp]
@@ -77,7 +81,28 @@ def _rest(task: Task, shortlist: Shortlist, likely: Positions, distances: Distan
     limit[~shortlist.lost] = farthest + _WIDE_SLIP * np.abs(farthest)
     may = shortlist.lower <= limit[shortlist.query]
     may[likely.ravel()] = False
-    return np.flatnonzero(may)
+    rest = may.nonzero()[0]
+    if len(rest) < _MANY or not bounds.in_range(task):
+        return rest
+    return rest[_closer(task, shortlist, rest) <= limit[shortlist.query[rest]]]
+
+
+def _closer(task: Task, shortlist: Shortlist, entries: Positions) -> npt.NDArray[np.float64]:
+    """At most the keys, by float32: it takes a third of the time."""
+    closer, lower = Closer(task), np.empty(len(entries))
+    order = np.argsort(shortlist.chunk[entries], kind="stable")
+    step = max(1, _PART // task.dim)
+
+    def look(parts: Iterator[int]) -> None:
+        for start in parts:
+            part = order[start : start + step]
+            one = entries[part]
+            lower[part], _ = closer.keys(
+                shortlist.query[one], shortlist.chunk[one], shortlist.slot[one]
+            )
+
+    WORKERS.share(range(0, len(order), step), look, most=WORKERS.threads)
+    return lower
 
 
 def _looked_up(

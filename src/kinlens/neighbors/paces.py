@@ -27,11 +27,18 @@ _TRIALS = 3
 _SHARE = 0.25
 """Of all the time, what may go into trials of kernels that aren't the fastest known."""
 _NEWS = 0.3
+_RARE_NEWS = 0.6
+"""Of one that isn't the leader, and so begins rarely."""
 _MOST_NEWS = 2.0
 """What took longer than so many times its pace was held up by something else."""
 _TRY_AGAIN = 64
 _NEARLY = 1.5
 """A kernel that took so many times the fastest one's time isn't tried again."""
+_CODED = ("sketch", "int8")
+"""Of these two, the one is better for queries that have near neighbors, the other for the rest."""
+_NEARLY_ALONE = 3.0
+_TRY_ALONE = 32
+"""The same for single queries, which aren't all alike."""
 
 _MOST_QUERIES = 256
 """More go through in several passes of about so many."""
@@ -46,12 +53,12 @@ class _Pace:
     times: int = 0
     seconds: float = math.inf
 
-    def note(self, seconds: float) -> None:
+    def note(self, seconds: float, news: float) -> None:
         self.times += 1
         if 1 < self.times <= _TRIALS or (self.times > 1 and math.isinf(self.seconds)):
             self.seconds = min(self.seconds, seconds)
         elif self.times > _TRIALS:
-            self.seconds += _NEWS * (min(seconds, _MOST_NEWS * self.seconds) - self.seconds)
+            self.seconds += news * (min(seconds, _MOST_NEWS * self.seconds) - self.seconds)
 
 
 @dataclass(slots=True)
@@ -64,12 +71,15 @@ class _Work:
     tried: float = 0.0
     turns: int = 0
 
-    def choice(self, able: dict[str, int], guess: str) -> str:
-        """Which of the kernels that are able begins; `guess` where nothing is known."""
+    def choice(self, able: dict[str, int], guess: str, nearly: float, again: int) -> str:
+        """Which of the kernels that are able begins; `guess` where nothing is known.
+
+        One that took up to `nearly` times the fastest one's time is tried every `again` times.
+        """
         paces = {name: self.paces.setdefault(name, _Pace()) for name in able}
         fastest = min(paces, key=lambda name: paces[name].seconds)
         self.leader = fastest if paces[fastest].times > 1 else guess
-        near = _NEARLY * paces[self.leader].seconds
+        near = nearly * paces[self.leader].seconds
         if paces[self.leader].times < _TRIALS:
             return self.leader
         if self.tried <= _SHARE * self.seconds:
@@ -77,16 +87,16 @@ class _Work:
                 if pace.times < _TRIALS and (pace.times < 2 or pace.seconds < near):
                     return name
         self.turns += 1
-        if self.turns % _TRY_AGAIN:
+        if self.turns % again:
             return self.leader
         alike = [name for name, pace in paces.items() if pace.seconds < near]
-        return alike[self.turns // _TRY_AGAIN % len(alike)]
+        return alike[self.turns // again % len(alike)]
 
     def note(self, name: str, seconds: float, pairs: int) -> None:
         self.seconds += seconds
         if name != self.leader:
             self.tried += seconds
-        self.paces[name].note(seconds / pairs)
+        self.paces[name].note(seconds / pairs, _NEWS if name == self.leader else _RARE_NEWS)
 
 
 class Paces:
@@ -98,16 +108,16 @@ class Paces:
     def order(self, kernels: Sequence[Kernel], task: Task) -> Sequence[Kernel]:
         """The kernels from the one on that is to begin.
 
-        For few queries by rule. Among many, each is tried a few times, as far as that takes a
-        small part of the time; the fastest known begins otherwise, and from time to time another
-        one that wasn't much slower.
+        Among many queries, each is tried a few times, as far as that takes a small part of the
+        time; the fastest known begins otherwise, and from time to time another one that wasn't
+        much slower. For few queries by rule, but for a choice between two kinds of codes.
 
         Parameters
         ----------
         kernels : in the order they are tried; the last, which is never lost, doesn't compete
         """
         if len(task.queries) <= _FEW_QUERIES:
-            return kernels
+            return self._order_alone(kernels, task)
         part = replace(task, queries=task.queries[:_MOST_QUERIES])
         able = {one.name: turn for turn, one in enumerate(kernels[:-1]) if one.is_usable_for(part)}
         if len(able) < 2:
@@ -116,8 +126,22 @@ class Paces:
         if task.living < _FEW_ROWS and _PLAIN in able and guess != _FOREMOST:
             guess = _PLAIN
         if len(task.queries) >= _LEAST_QUERIES:
-            guess = self._known.setdefault(_key(task), _Work()).choice(able, guess)
+            work = self._known.setdefault(_key(task), _Work())
+            guess = work.choice(able, guess, _NEARLY, _TRY_AGAIN)
         return kernels[able[guess] :]
+
+    def _order_alone(self, kernels: Sequence[Kernel], task: Task) -> Sequence[Kernel]:
+        """For single queries, or a few."""
+        able: dict[str, int] = {}
+        for turn, kernel in enumerate(kernels):
+            if kernel.is_usable_for(task):
+                if kernel.name not in _CODED:
+                    break
+                able[kernel.name] = turn
+        if len(able) < len(_CODED):
+            return kernels
+        work = self._known.setdefault(_key(task), _Work())
+        return kernels[able[work.choice(able, _CODED[0], _NEARLY_ALONE, _TRY_ALONE)] :]
 
     def note(self, kernel: Kernel, task: Task, queries: int, seconds: float) -> None:
         """That a kernel began, and how long its first queries took in all."""

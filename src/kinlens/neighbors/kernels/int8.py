@@ -22,6 +22,11 @@ from kinlens.neighbors.workers import WORKERS
 
 LEAST_DIM = 32
 _LEAST_ROWS_PER_NEIGHBOR = 16
+_SHARE = 64
+"""One in so many rows may be left of a query: to look closer costs less than a finer screen."""
+_ALONE = 8
+_SHARE_ALONE = 8
+"""The same of queries so few that a finer screen reads the vectors for them alone."""
 
 
 class Int8Kernel:
@@ -49,7 +54,8 @@ class Int8Kernel:
 
     def shortlist(self, task: Task) -> Shortlist:
         """See `Kernel`."""
-        most = max(256 + 4 * task.k, task.living // 64)
+        alone = len(task.queries) <= _ALONE
+        most = max(256 + 4 * task.k, task.living // (_SHARE_ALONE if alone else _SHARE))
         return Sieve(task, self.screen(task), most).shortlist()
 
 

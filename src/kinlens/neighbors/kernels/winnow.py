@@ -31,7 +31,8 @@ Ints = npt.NDArray[np.int32]
 
 _PRODUCTS = 1 << 18
 """Products looked at together: they stay in a level 2 cache."""
-_WORTH_A_THREAD = 1 << 23
+_WORTH_A_THREAD = 1 << 24
+"""Numbers of sketches; fewer cost less than the calls around them, which threads can't share."""
 BARRED = 2**30
 """Floor of slots that are barred: even where there is no limit yet, their products are below."""
 _PENDING = 4096
@@ -336,6 +337,6 @@ class Winnow:
 
 
 def _enough(task: Task) -> int:
-    """Closer looks of a query that cost as much as a screen with codes, and at its first chunk."""
+    """Closer looks of a query that cost as much as a screen with codes, and some at the first."""
     ratio = task.dim / (_LOOK + _LOOK_EACH * task.dim)
-    return int(task.living * ratio) + max(chunk.count for chunk in task.chunks)
+    return int(task.living * ratio) + max(chunk.count for chunk in task.chunks) // 8
