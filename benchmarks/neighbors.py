@@ -68,7 +68,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the vectors")
     options = parser.parse_args()
     scale = 50 if options.quick else 1
-    report = Report("neighbors", __doc__.splitlines()[0])
+    some = "" if set(options.only) == set(PARTS) else "-".join(["", *sorted(options.only)])
+    report = Report(f"neighbors{some}", __doc__.splitlines()[0])
     for name in peers.absent():
         report.add(measured="peers", peer=name, left_out="not installed: pip install it")
     vectors, queries = encoder_vectors(90_000 // scale, 10_000 // scale)

@@ -26,24 +26,40 @@ _TRIALS = 3
 """The first of them doesn't count: it may have to prepare."""
 _SHARE = 0.25
 """Of all the time, what may go into trials of kernels that aren't the fastest known."""
-_NEWS = 0.3
-_RARE_NEWS = 0.6
-"""Of one that isn't the leader, and so begins rarely."""
 _MOST_NEWS = 2.0
 """What took longer than so many times its pace was held up by something else."""
-_TRY_AGAIN = 64
-_NEARLY = 1.5
-"""A kernel that took so many times the fastest one's time isn't tried again."""
 _CODED = ("sketch", "int8")
 """Of these two, the one is better for queries that have near neighbors, the other for the rest."""
-_NEARLY_ALONE = 3.0
-_TRY_ALONE = 32
-"""The same for single queries, which aren't all alike."""
 
 _MOST_QUERIES = 256
 """More go through in several passes of about so many."""
 
 _Key = tuple[str, int, int, int, bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """How to learn which is the fastest.
+
+    Parameters
+    ----------
+    news : weight of a time beside all before it
+    rare_news : the same for one that isn't the leader, and so begins rarely
+    stays : how many times the fastest one's time the leader may take
+    nearly : one that took so many times the leader's time isn't tried again
+    again : in how many turns another one is tried
+    """
+
+    news: float
+    rare_news: float
+    stays: float
+    nearly: float
+    again: int
+
+
+_TOGETHER = _Habit(news=0.3, rare_news=0.3, stays=1.0, nearly=1.5, again=64)
+_ALONE = _Habit(news=0.1, rare_news=0.4, stays=1.2, nearly=3.0, again=32)
+"""Single queries aren't all alike, so one tells little."""
 
 
 @dataclass(slots=True)
@@ -65,21 +81,22 @@ class _Pace:
 class _Work:
     """What is known of one kind of work."""
 
+    habit: _Habit
     paces: dict[str, _Pace] = field(default_factory=dict)
     leader: str = ""
     seconds: float = 0.0
     tried: float = 0.0
     turns: int = 0
 
-    def choice(self, able: dict[str, int], guess: str, nearly: float, again: int) -> str:
-        """Which of the kernels that are able begins; `guess` where nothing is known.
-
-        One that took up to `nearly` times the fastest one's time is tried every `again` times.
-        """
-        paces = {name: self.paces.setdefault(name, _Pace()) for name in able}
+    def choice(self, able: dict[str, int], guess: str) -> str:
+        """Which of the kernels that are able begins; `guess` where nothing is known."""
+        paces, habit = {name: self.paces.setdefault(name, _Pace()) for name in able}, self.habit
         fastest = min(paces, key=lambda name: paces[name].seconds)
-        self.leader = fastest if paces[fastest].times > 1 else guess
-        near = nearly * paces[self.leader].seconds
+        if paces[fastest].times < 2:
+            self.leader = guess
+        elif self._led(paces) > habit.stays * paces[fastest].seconds:
+            self.leader = fastest
+        near = habit.nearly * paces[self.leader].seconds
         if paces[self.leader].times < _TRIALS:
             return self.leader
         if self.tried <= _SHARE * self.seconds:
@@ -87,16 +104,22 @@ class _Work:
                 if pace.times < _TRIALS and (pace.times < 2 or pace.seconds < near):
                     return name
         self.turns += 1
-        if self.turns % again:
+        if self.turns % habit.again:
             return self.leader
         alike = [name for name, pace in paces.items() if pace.seconds < near]
-        return alike[self.turns // again % len(alike)]
+        return alike[self.turns // habit.again % len(alike)]
+
+    def _led(self, paces: dict[str, _Pace]) -> float:
+        """Seconds of the leader; infinity where it isn't able."""
+        return paces[self.leader].seconds if self.leader in paces else math.inf
 
     def note(self, name: str, seconds: float, pairs: int) -> None:
         self.seconds += seconds
         if name != self.leader:
             self.tried += seconds
-        self.paces[name].note(seconds / pairs, _NEWS if name == self.leader else _RARE_NEWS)
+        habit = self.habit
+        news = habit.news if name == self.leader else habit.rare_news
+        self.paces[name].note(seconds / pairs, news)
 
 
 class Paces:
@@ -126,8 +149,7 @@ class Paces:
         if task.living < _FEW_ROWS and _PLAIN in able and guess != _FOREMOST:
             guess = _PLAIN
         if len(task.queries) >= _LEAST_QUERIES:
-            work = self._known.setdefault(_key(task), _Work())
-            guess = work.choice(able, guess, _NEARLY, _TRY_AGAIN)
+            guess = self._known.setdefault(_key(task), _Work(_TOGETHER)).choice(able, guess)
         return kernels[able[guess] :]
 
     def _order_alone(self, kernels: Sequence[Kernel], task: Task) -> Sequence[Kernel]:
@@ -140,8 +162,8 @@ class Paces:
                 able[kernel.name] = turn
         if len(able) < len(_CODED):
             return kernels
-        work = self._known.setdefault(_key(task), _Work())
-        return kernels[able[work.choice(able, _CODED[0], _NEARLY_ALONE, _TRY_ALONE)] :]
+        work = self._known.setdefault(_key(task), _Work(_ALONE))
+        return kernels[able[work.choice(able, _CODED[0])] :]
 
     def note(self, kernel: Kernel, task: Task, queries: int, seconds: float) -> None:
         """That a kernel began, and how long its first queries took in all."""
