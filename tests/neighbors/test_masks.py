@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kinlens.errors import InvalidInput
-from kinlens.neighbors import ExactIndex
+from kinlens.neighbors import ExactIndex, engine
 from neighbors.hard_data import unit
 from neighbors.twin import BEGINNERS, check_neighbors
 
@@ -61,6 +61,17 @@ def test_rows_past_the_end_of_a_mask_stay_out(data: np.ndarray) -> None:
     found = index.search(data[15:16], 20, mask=mask)
     assert sorted(found.rows[0]) == list(range(10))
     assert index.search(data[:1], 5, mask=np.empty(0, bool)).rows.shape == (1, 0)
+
+
+def test_a_mask_may_change_once_the_search_has_begun(data: np.ndarray) -> None:
+    index = ExactIndex(40)
+    index.append(data)
+    mask = np.random.default_rng(3).random(len(data)) < 0.5
+    _, passing, living = engine.passing_slots(index._snapshot, mask)
+    kept = mask.copy()
+    mask[:] = False
+    np.testing.assert_array_equal(np.concatenate(passing), kept)
+    assert living == kept.sum()
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,10 @@ class _Work:
         fastest = min(paces, key=lambda name: paces[name].seconds)
         if paces[fastest].times < 2:
             self.leader = guess
-        elif self._led(paces) > habit.stays * paces[fastest].seconds:
+        elif (
+            self.leader not in paces
+            or paces[self.leader].seconds > habit.stays * paces[fastest].seconds
+        ):
             self.leader = fastest
         near = habit.nearly * paces[self.leader].seconds
         if paces[self.leader].times < _TRIALS:
@@ -106,12 +109,8 @@ class _Work:
         self.turns += 1
         if self.turns % habit.again:
             return self.leader
-        alike = [name for name, pace in paces.items() if pace.seconds < near]
+        alike = [name for name, pace in paces.items() if pace.seconds <= near]
         return alike[self.turns // habit.again % len(alike)]
-
-    def _led(self, paces: dict[str, _Pace]) -> float:
-        """Seconds of the leader; infinity where it isn't able."""
-        return paces[self.leader].seconds if self.leader in paces else math.inf
 
     def note(self, name: str, seconds: float, pairs: int) -> None:
         self.seconds += seconds
@@ -174,5 +173,5 @@ class Paces:
 
 def _key(task: Task) -> _Key:
     masked = any(passing is not None for passing in task.passing)
-    queries = min(_MOST_QUERIES, len(task.queries))
+    queries = min(_MOST_QUERIES, len(task.queries)) - 1
     return task.metric, task.k.bit_length(), queries.bit_length(), task.living.bit_length(), masked

@@ -234,7 +234,8 @@ class Chunk:
         rows = self.rows[: self.count]
         if self.consecutive and rows[-1] < len(mask):
             passing: Mask = mask[rows[0] : rows[-1] + 1]
-            return passing if self.living == self.count else alive & passing
+            # A copy, for nobody knows what the caller does with his mask meanwhile.
+            return passing.copy() if self.living == self.count else alive & passing
         inside = rows < len(mask)
         passing = alive & inside
         passing[inside] &= mask[rows[inside]]
