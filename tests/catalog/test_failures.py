@@ -10,13 +10,14 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from catalog.processes import run
 from catalog.samples import create, integrity, items, unit
-from kinlens.catalog.database import FILE_NAME
+from kinlens.catalog.database import FILE_NAME, Database
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.errors import CatalogBusy, CatalogError, CatalogFull
@@ -216,3 +217,23 @@ def test_closing_while_threads_read(tmp_path: Path) -> None:
         thread.join()
     assert unexpected == []
     assert not (tmp_path / f"{FILE_NAME}-wal").exists()
+
+
+def test_whoever_closes_last_tidies_the_log(tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
+    for _ in range(60):
+        database = Database(path, create=True)
+
+        def read(database: Database = database) -> None:
+            with suppress(CatalogError):
+                while True:
+                    with database.read() as connection:
+                        connection.execute("SELECT 1").fetchall()
+
+        threads = [threading.Thread(target=read) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        database.close()
+        for thread in threads:
+            thread.join()
+        assert not path.with_name(f"{FILE_NAME}-wal").exists()

@@ -44,6 +44,7 @@ class Database:
         self._timeout = timeout
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
+        self._closing = threading.Lock()
         self._writer_lock = _writer_lock(path)
         if create:
             _make_file(path)
@@ -82,7 +83,8 @@ class Database:
     def close(self) -> None:
         """Close the idle connections now, and those in use when they are done."""
         self._closed = True
-        with suppress(IndexError):
+        # One after the other: the last tidies the log, and two at once take each other for others.
+        with self._closing, suppress(IndexError):
             while True:
                 self._idle.pop().close()
 
