@@ -337,6 +337,10 @@ class Winnow:
 
 
 def _enough(task: Task) -> int:
-    """Closer looks of a query that cost as much as a screen with codes, and some at the first."""
+    """Closer looks of a query that cost as much as a screen with codes, and at its first chunk.
+
+    A single query is given up sooner: a screen with codes keeps nobody else waiting.
+    """
     ratio = task.dim / (_LOOK + _LOOK_EACH * task.dim)
-    return int(task.living * ratio) + max(chunk.count for chunk in task.chunks) // 8
+    first = max(chunk.count for chunk in task.chunks)
+    return int(task.living * ratio) + (first if len(task.queries) > 1 else first // 8)
