@@ -63,7 +63,7 @@ def counts(page: Page, field: str) -> dict[str, int]:
     return {name: int(number.replace(",", "")) for name, number in zip(names, numbers, strict=True)}
 
 
-def until(page: Page, holds: Callable[[], bool], seconds: float = 8) -> None:
+def until(page: Page, holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait; the page's policy forbids Playwright's own way, which evaluates a text."""
     for _ in range(int(seconds * 20)):
         if holds():

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from kinlens import wiring
 from kinlens.config import Settings
@@ -29,6 +29,11 @@ FLAGS = (
     "--no-first-run",
     "--use-fake-device-for-media-stream",
 )
+PATIENCE = 60_000
+"""Milliseconds that a busy machine may take; what never comes costs them once."""
+
+expect.set_options(timeout=PATIENCE)
+
 SIZES = {"desktop": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
 
 
@@ -80,6 +85,7 @@ def show(live_shop: Shop) -> Show:
             f"{live_shop.url}/v1/live/{device}/frames",
             content=draw(shape, color),
             headers={"Content-Type": "image/jpeg"},
+            timeout=60,
         )
         assert answer.status_code == 202, answer.text
 
@@ -123,7 +129,7 @@ def open_page(browser: Browser, shop: Shop) -> Iterator[Pages]:
         opened = browser.new_context(base_url=url or shop.url, **options)
         contexts.append(opened)
         page = opened.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", note)
         page.goto(f"/{address}")

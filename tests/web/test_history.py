@@ -52,7 +52,7 @@ def test_back_returns_to_where_one_was(open_page: Pages) -> None:
     page = open_page(viewport={"width": 800, "height": 500})
     expect_pictures(page, TOTAL)
     page.evaluate("scrollTo(0, 900)")
-    page.wait_for_timeout(200)
+    until(page, lambda: abs(page.evaluate("scrollY") - 900) < 40)
     page.evaluate("document.querySelectorAll('#grid .similar')[20].click()")
     expect_answer(page, 24, TOTAL)
     assert page.evaluate("scrollY") == 0
@@ -76,7 +76,7 @@ def test_an_upload_survives_a_reload_in_its_browser_only(open_page: Pages) -> No
     upload(page, draw("flag", "Pink", (300, 300), "PNG"))
     expect_answer(page, 24, TOTAL)
     found = titles(page)
-    page.wait_for_timeout(200)
+    page.evaluate("import('/assets/uploads.js').then(uploads => uploads.uploadsKept())")
     page.reload()
     expect_answer(page, 24, TOTAL)
     assert titles(page) == found
@@ -213,6 +213,7 @@ def test_a_live_change_is_searched_while_it_goes_on(open_page: Pages) -> None:
         for step in range(12):
             page.mouse.move(box["x"] + 60 + step * 12, box["y"] + 60 + step * 12)
             page.wait_for_timeout(60)
+        until(page, lambda: len(sent) > 0)
         while_dragged = len(sent)
         page.mouse.up()
-    assert 1 <= while_dragged <= 2 + (time.monotonic() - begin) / 0.15
+    assert while_dragged <= 2 + (time.monotonic() - begin) / 0.15
