@@ -34,8 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from browsers import desktop_page
 from data import make_catalog, photos
-from live_parts import Parts, browser, camera, live, servers
+from live_parts import Parts, camera, live, servers
 from processes import cpu_seconds, get, memory
 from report import Report
 from staleness import DEVICES as CROWD
@@ -126,7 +127,7 @@ def page(data: Path, parts: Parts, rate: float, seconds: float) -> dict[str, Any
     with ExitStack() as stack:
         service = stack.enter_context(live(data, parts))
         told = stack.enter_context(camera(data, parts, rate))
-        opened = stack.enter_context(browser())
+        opened = stack.enter_context(desktop_page())
         while not told.taken:
             time.sleep(0.05)
         opened.goto(f"http://127.0.0.1:{service.port}/live?device=walk")

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
 from processes import KINLENS, free_port, ready
 
 
@@ -127,16 +126,3 @@ def camera(data: Path, parts: Parts, rate: float) -> Iterator[Camera]:
 
         threading.Thread(target=read, daemon=True).start()
         yield told
-
-
-@contextmanager
-def browser() -> Iterator[Page]:
-    """A page of Chromium without a window."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        try:
-            yield chromium.new_page(viewport={"width": 1440, "height": 900})
-        finally:
-            chromium.close()

@@ -18,6 +18,7 @@ BENCHMARKS = {
     "indexing": ["--pictures", "600", "--rounds", "2"],
     "bulk": ["--items", "3000", "--rounds", "1"],
     "live": ["--items", "5000", "--seconds", "3", "--rounds", "1"],
+    "page": ["--items", "1000", "--rounds", "1"],
     "walk": ["--items", "60", "--walks", "1"],
     "serving": ["--items", "5000", "--rounds", "1", "--seconds", "1", "--starts", "2"],
 }

@@ -40,8 +40,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from browsers import desktop_page
 from data import decoded, photos
-from live_parts import Live, Parts, browser, live, process
+from live_parts import Live, Parts, live, process
 from processes import cpu_seconds, get
 
 from kinlens.config import usable_cores
@@ -104,7 +105,7 @@ def one_round(data: Path, parts: Parts, seconds: float, folder: Path) -> dict[st
     with ExitStack() as stack:
         service = stack.enter_context(live(data, parts))
         crowd = stack.enter_context(devices(folder, parts, service))
-        page = stack.enter_context(browser())
+        page = stack.enter_context(desktop_page())
         crowd.go_on(FIRST_RATE)
         time.sleep(SETTLE)
         page.goto(f"http://127.0.0.1:{service.port}/live?device=device-000")

@@ -15,6 +15,10 @@ const WORTH = [/price|cost/i, /colou?r/i, /type|category|kind|class/i, /brand|ma
 const SHOWN = 2;
 const STORAGE = 'kinlens-shown';
 
+// Made once: toLocaleString makes one for each number.
+const PLAIN = new Intl.NumberFormat('en', { maximumFractionDigits: 4 });
+const MONEY = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
 export class Captions {
   /** @type {Map<string, Field>} */
   #fields = new Map();
@@ -92,8 +96,7 @@ export class Captions {
   number(name, value) {
     if (Number.isInteger(value) && this.#isYear(name)) return String(value);
     const money = /price|cost/i.test(name) && this.#hasCents(name);
-    const minimumFractionDigits = money ? 2 : 0;
-    return value.toLocaleString('en', { minimumFractionDigits, maximumFractionDigits: money ? 2 : 4 });
+    return (money ? MONEY : PLAIN).format(value);
   }
 
   /** @param {string} name */
