@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -92,11 +93,16 @@ class Launcher:
     def start(
         self, source: Path, data: Path, encoder: Path | None = None, **options: Any
     ) -> Indexer:
-        """Start indexing; `file_size` limits the files it may write, in bytes."""
+        """Start indexing; `file_size` limits the files it may write, in bytes.
+
+        With `closely` it gets no further than some messages ahead of who reads them.
+        """
         self._count += 1
         fifo = self._folder / f"answers{self._count}"
         os.mkfifo(fifo)
         reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        if options.pop("closely", False):
+            fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
         order = {
             "source": str(source),
             "data": str(data),

@@ -105,7 +105,7 @@ def test_the_http_page(tmp_path: Path) -> None:
     catalog = tmp_path / "catalog"
     with kinlens.open_search(catalog) as search:
         kinlens.index(search, table)
-        settings = Settings(data=catalog, port=0)
+        settings = Settings(data=catalog, port=0, live_max_age=600.0)
         with open_live(search, settings) as live, Server(search, settings, live=live) as server:
             answers = [run(example, server.url, table.parent) for example in examples]
         assert search.count() == 24
@@ -133,6 +133,9 @@ def run(example: str, url: str, folder: Path) -> list[dict[str, object]]:
         "set -eu\n"
         'curl() { command curl -sS --fail-with-body "$@"; echo; }\n'
         f'kinlens() {{ {sys.executable} -c "from kinlens.cli import main; main()" "$@"; }}\n'
+        # Until what comes after a pause is there, however long that takes.
+        f"sleep() {{ for _ in $(seq 300); do command curl -sf {url}/v1/live/shelf-1/latest "
+        ">/dev/null && break; command sleep 0.1; done; }\n"
         f'KEY=$(cat "{keyfile}" 2>/dev/null || true)\n'
         f'{example.replace("http://127.0.0.1:7700", url)}\necho "$KEY" > "{keyfile}"\n'
     )

@@ -161,7 +161,7 @@ def test_a_lock_that_another_holds_on_to_is_not_waited_for_forever(tmp_path, mon
         first.locked(),
         pytest.raises(CatalogBusy, match="held"),
     ):
-        other.submit(second.locked().__enter__).result(10)
+        other.submit(second.locked().__enter__).result(60)
 
 
 def test_many_threads_may_keep_the_same_copy(tmp_path: Path):

@@ -46,7 +46,7 @@ def test_only_the_newest_frame_waits():
     source = Script(numbered(1, 2, 3, 4), endless=False)
     newest = Newest(source)
     wait_for(lambda: newest.ended)
-    frame = newest.take(1)
+    frame = newest.take(30)
     assert frame is not None
     assert frame.name == "4"
     assert (newest.seen, newest.skipped) == (4, 3)
@@ -112,12 +112,12 @@ def test_a_source_without_frames_is_an_error():
 
 
 def test_closing_wakes_a_long_pause():
-    newest = Newest(Script(failing), Backoff(60, 60))
+    newest = Newest(Script(failing), Backoff(600, 600))
     wait_for(lambda: newest.trouble is not None)
     start = time.monotonic()
     newest.close()
     wait_for(lambda: newest.ended)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
 
 
 def test_pauses_double_up_to_the_longest():

@@ -21,6 +21,6 @@ def start(program: str, *arguments: object) -> subprocess.Popen[str]:
 def run(program: str, *arguments: object) -> str:
     """Run a program to its end; what it printed."""
     process = start(program, *arguments)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return output

@@ -38,7 +38,7 @@ def test_readers_share_and_writers_do_not() -> None:
 
 
 def test_two_readers_at_once() -> None:
-    lock, both = ReadWriteLock(), threading.Barrier(2, timeout=10)
+    lock, both = ReadWriteLock(), threading.Barrier(2, timeout=60)
 
     def read() -> None:
         with lock.read():

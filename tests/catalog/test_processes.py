@@ -79,7 +79,7 @@ ADD_SOME = """
 
 def test_two_processes_write_at_once(tmp_path: Path) -> None:
     writers = [start(ADD_SOME, tmp_path / "made by the first", n * 300) for n in range(3)]
-    assert [writer.wait(60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(120) for writer in writers] == [0, 0, 0]
     for writer in writers:
         writer.stdout.close()
     with SqliteCatalog.open(tmp_path / "made by the first") as catalog:
@@ -147,7 +147,7 @@ def test_a_reader_notices_that_the_encoder_was_switched(tmp_path: Path) -> None:
         reader.upsert(items(10), unit(10))
         reader.search(unit(1), 1)
         writer = start(SWITCH, tmp_path)
-        assert writer.communicate(timeout=60)[0] == "done\n"
+        assert writer.communicate(timeout=120)[0] == "done\n"
         told = []
         for _ in range(2):
             try:

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import signal
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from camera.scenes import scene
+from camera.unhurried import unhurried
 from kinlens.camera.film import to_jpeg, write_frames
 from kinlens.cli import app, main
 from kinlens.config import load_settings
@@ -26,6 +29,13 @@ from tiny_encoder import write_tiny
 def folder(tmp_path: Path) -> Path:
     write_frames([scene(seed) for seed in range(5)], tmp_path / "frames")
     return tmp_path / "frames"
+
+
+@pytest.fixture(autouse=True)
+def held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or may be: no frame is passed over, and none is too late."""
+    monkeypatch.setattr("kinlens.wiring.Newest", unhurried)
+    monkeypatch.setattr("kinlens.camera.device.MAX_AGE", 600.0)
 
 
 @pytest.fixture
@@ -131,7 +141,9 @@ def test_the_encoder_is_the_catalogs(folder: Path, model: str, tmp_path: Path):
     heard.bus.close()
 
 
-def test_the_recorded_walk(model: str, tmp_path: Path):
+def test_the_recorded_walk(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clock = count(0.0, 1 / 60)  # it is looked at twice a frame
+    monkeypatch.setattr("kinlens.camera.walk.time", SimpleNamespace(monotonic=clock.__next__))
     with open_search(tmp_path / "catalog", model) as search:
         search.add([NewItem("one", image=to_jpeg(scene(3, 320, 240)))])
     lines, _ = run(
@@ -156,9 +168,9 @@ def test_sigterm_says_offline_and_ends_well(folder: Path, model: str, tmp_path: 
     log = tmp_path / "log"
     process = kinlens("camera", str(folder), "--loop", "--encoder", model, "--print", log=log)
     try:
-        wait_for(lambda: log.exists() and "00003.jpg" in log.read_text())
+        wait_for(lambda: log.exists() and "00003.jpg" in log.read_text(), patience=120)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

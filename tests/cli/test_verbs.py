@@ -72,7 +72,7 @@ from kinlens.__main__ import main
 main()
 """
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    ended = subprocess.run(command, capture_output=True, timeout=120, check=False)
     assert (ended.returncode, ended.stderr) == (130, b"")
 
 

@@ -80,7 +80,7 @@ def fetcher(**options: object) -> Iterator[Fetcher]:
 def trickle(head: bytes, rest: bytes) -> Handler:
     def handle(connection: socket.socket, path: str) -> None:
         connection.sendall(head)
-        for byte in rest * 1000:
+        for byte in rest * 5000:
             connection.sendall(bytes([byte]))
             time.sleep(0.02)
 

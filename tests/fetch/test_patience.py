@@ -19,20 +19,20 @@ def test_a_slow_resolver_is_given_up() -> None:
     release = threading.Event()
 
     def slow(host: str, port: int) -> list[str]:
-        release.wait(30)
+        release.wait(120)
         return ["127.0.0.1"]
 
     started = time.monotonic()
     with fetcher(resolver=slow, timeout=0.2) as get, pytest.raises(FetchError, match=r"0\.2 s"):
         get.fetch("http://localhost/")
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 60
     release.set()
 
 
 @pytest.mark.parametrize(
     "handler",
     [
-        pytest.param(lambda *_: time.sleep(3), id="silence"),
+        pytest.param(lambda connection, _: connection.recv(1), id="silence"),
         pytest.param(trickle(b"HTTP/1.1 200 OK\r\nX: ", b"a"), id="headers"),
         pytest.param(trickle(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), id="endless 100 Continue"),
         pytest.param(trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"a"), id="body"),
@@ -47,7 +47,7 @@ def test_a_trickling_server_is_cut_off(serve: Callable[..., Server], handler: Ha
     started = time.monotonic()
     with fetcher(timeout=0.4) as get, pytest.raises(FetchError, match=r"longer than 0\.4 s"):
         get.fetch(server.url())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
 
 
 def test_the_time_is_shared_by_redirects(serve: Callable[..., Server]) -> None:
@@ -56,6 +56,6 @@ def test_the_time_is_shared_by_redirects(serve: Callable[..., Server]) -> None:
         connection.sendall(redirect("/more"))
 
     started = time.monotonic()
-    with fetcher(timeout=0.5, redirects=50) as get, pytest.raises(FetchError, match="longer than"):
+    with fetcher(timeout=0.5, redirects=200) as get, pytest.raises(FetchError, match="longer than"):
         get.fetch(serve(handle).url())
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 30

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +20,7 @@ from kinlens.errors import ConfigError
 from kinlens.http.serve import Server, serve
 from kinlens.keys import KeyStore
 from kinlens.search import Search
+from live_servers import wait_for
 
 PROGRAM = """
 import sys
@@ -35,13 +35,17 @@ print("closed", flush=True)
 """
 
 
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, timeout=60)
+
+
 def test_port_0_takes_a_free_port(empty: Search) -> None:
     settings = Settings(data=empty.data, port=0)
     with Server(empty, settings) as first, Server(empty, settings) as second:
         assert first.port != second.port
         for server in (first, second):
             assert server.url == f"http://127.0.0.1:{server.port}"
-            assert httpx.get(f"{server.url}/healthz").status_code == 200
+            assert get(f"{server.url}/healthz").status_code == 200
 
 
 def test_a_port_that_is_taken(empty: Search) -> None:
@@ -63,11 +67,11 @@ def test_others_are_let_in_with_a_key_or_on_purpose(empty: Search, host: str) ->
     with pytest.raises(ConfigError, match="keys create"):
         Server(empty, settings)
     with Server(empty, settings, allow_open=True) as server:
-        assert httpx.get(f"http://127.0.0.1:{server.port}/v1/stats").status_code == 200
+        assert get(f"http://127.0.0.1:{server.port}/v1/stats").status_code == 200
     with closing(KeyStore(empty.data)) as keys:
         keys.create("shop")
         with Server(empty, settings, keys=keys) as server:
-            assert httpx.get(f"http://127.0.0.1:{server.port}/v1/stats").status_code == 401
+            assert get(f"http://127.0.0.1:{server.port}/v1/stats").status_code == 401
         keys.revoke("shop")
         with pytest.raises(ConfigError, match="no API key"):
             Server(empty, settings, keys=keys)
@@ -76,7 +80,7 @@ def test_others_are_let_in_with_a_key_or_on_purpose(empty: Search, host: str) ->
 def test_ipv6_loopback(empty: Search) -> None:
     with Server(empty, Settings(host="::1", port=0)) as server:
         assert server.url.startswith("http://[::1]:")
-        assert httpx.get(f"{server.url}/v1/stats").status_code == 200
+        assert get(f"{server.url}/v1/stats").status_code == 200
 
 
 def test_requests_in_flight_are_answered_before_the_end(
@@ -88,12 +92,14 @@ def test_requests_in_flight_are_answered_before_the_end(
             b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n"
         )
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-            assert httpx.get(f"{server.url}/healthz").status_code == 200
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            assert get(f"{server.url}/healthz").status_code == 200
+            under_way = server._server.server_state.tasks
+            wait_for(lambda: not under_way)
             connection.sendall(head + body[:5])
-            time.sleep(0.2)
+            wait_for(lambda: under_way)
             server.stop()
-            time.sleep(0.3)
+            wait_for(lambda: server._socket.fileno() == -1, "the end of listening")
             connection.sendall(body[5:])
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ")
@@ -109,7 +115,7 @@ def test_a_signal_ends_the_server_not_the_program(tmp_path: Path, number: int) -
     )
     assert process.stdout
     url = process.stdout.readline().strip()
-    assert httpx.get(f"{url}/healthz").status_code == 200
+    assert get(f"{url}/healthz").status_code == 200
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=90)
     assert (process.returncode, out, err) == (0, "closed\n", "")
@@ -126,11 +132,10 @@ def test_serve_tells_its_url_and_stops(empty: Search) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    while not urls:
-        time.sleep(0.01)
-    assert httpx.get(f"{urls[0]}/healthz").status_code == 200
+    wait_for(lambda: urls)
+    assert get(f"{urls[0]}/healthz").status_code == 200
     servers[0].stop()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     with pytest.raises(ConfigError):
         serve(empty, Settings(host="0.0.0.0", port=0))  # noqa: S104

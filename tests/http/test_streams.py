@@ -18,14 +18,14 @@ def test_a_slow_reader_gets_the_newest_of_each() -> None:
             slot.put(view("a", sequence))
         slot.put(DeviceStatus("a", "online", 0.0))
         slot.put(view("b", 7))
-        found = await slot.take(5)
+        found = await slot.take(30)
         assert found is not None
         views = [(entry.device, entry.sequence) for entry in found if isinstance(entry, View)]
         assert views == [("a", 4), ("b", 7)]
         assert len(found) == 3
         assert await slot.take(0.01) == []
         slot.close()
-        assert await slot.take(5) is None
+        assert await slot.take(30) is None
 
     asyncio.run(run())
 
@@ -45,7 +45,7 @@ def test_nothing_put_by_threads_is_lost() -> None:
             thread.start()
         last: dict[str, int] = {}
         while any(last.get(name) != most for name in "abc"):
-            found = await slot.take(10)
+            found = await slot.take(60)
             assert found, "the last ones never came"
             for entry in found:
                 assert isinstance(entry, View)

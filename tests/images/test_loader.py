@@ -176,13 +176,17 @@ def test_turning_is_what_pillow_does() -> None:
 
 def test_large_jpegs_are_decoded_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     real, lock, now, most = jpeg.decode, threading.Lock(), 0, 0
+    wanted, met = 3, threading.Event()
 
     def counted(*arguments: Any) -> Any:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
+            if most == wanted:
+                met.set()
         try:
+            assert met.wait(30)
             time.sleep(0.01)
             return real(*arguments)
         finally:
@@ -194,7 +198,8 @@ def test_large_jpegs_are_decoded_few_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     with PictureLoader(workers=2) as loader, ThreadPoolExecutor(8) as pool:
         list(pool.map(loader.load, [data] * 16))
         assert most > 2
-        most = 0
+        wanted, most = 2, 0
+        met.clear()
         monkeypatch.setattr(loader_module, "LARGE", 100)
         list(pool.map(loader.load, [data] * 16))
         assert most == 2

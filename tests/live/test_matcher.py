@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -40,6 +42,13 @@ class Gate:
         if self.error is not None:
             raise self.error
         return self._search(vectors, k, **given)
+
+
+@pytest.fixture(autouse=True)
+def held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or may be: no test says what happens after a pause, but those that set one."""
+    for limit in ("RESTART", "LOOK_AGAIN"):
+        monkeypatch.setattr(f"kinlens.live.matcher.{limit}", 1000.0)
 
 
 @pytest.fixture
@@ -135,11 +144,15 @@ def test_only_the_newest_waits(make: Callable[..., Any], see: See, gate: Gate) -
 def test_what_has_waited_for_too_long_is_dropped(
     make: Callable[..., Any], see: See, gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    matcher, store = make(max_age=0.2)
+    ahead = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead, time=time.time)
+    for module in ("matcher", "slots"):
+        monkeypatch.setattr(f"kinlens.live.{module}.time", clock)
+    matcher, store = make(max_age=60.0)
     matcher.offer(see(0, 1))
     assert gate.waiting.wait(30)
     matcher.offer(see(1, 2))
-    threading.Event().wait(0.3)
+    ahead = 90.0
     gate.open.set()
     settle(matcher, matched=1, stale=1)
     matcher.offer(see(2, 3))
@@ -203,7 +216,6 @@ def test_a_device_that_starts_again_begins_again(
 def test_without_sessions_a_pause_is_a_new_start(
     make: Callable[..., Any], see: See, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kinlens.live.matcher.RESTART", 1000.0)
     matcher, _ = make()
     assert matcher.offer(see(1, 500))
     assert not matcher.offer(see(1, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +26,10 @@ SLOW = 0.02
 def test_what_waits_at_the_broker_is_passed_over(
     search: Search, see: See, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = wire.unpack
+    real, sent = wire.unpack, threading.Event()
 
     def slowly(*given: Any, **named: Any) -> Sighting:
+        assert sent.wait(60)  # else a sender that is slow too would have nothing wait
         time.sleep(SLOW)
         return real(*given, **named)
 
@@ -41,6 +43,7 @@ def test_what_waits_at_the_broker_is_passed_over(
             for number in range(COUNT):
                 wait_for(lambda: not sender._waiting)  # type: ignore[attr-defined]
                 sender.publish("kinlens/door/sightings", wire.pack(see(number % 3, number)))
+            sent.set()
 
             def newest() -> int:
                 # One that stands still, as a camera's heartbeat is: it comes until it is seen.

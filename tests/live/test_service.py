@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from kinlens import wiring
 from kinlens.errors import ConfigError, InvalidInput, PictureError
 from kinlens.keys import KeyStore, secret_of
 from kinlens.live import wire
+from kinlens.live.admission import NEW_DEVICES
 from kinlens.live.service import LiveService
 from kinlens.live.types import DeviceStatus, Sighting, View
 from kinlens.messaging import Bus, open_bus
@@ -43,7 +45,9 @@ def opened(search: Search, broker: str) -> Iterator[Callable[..., LiveService]]:
     with ExitStack() as stack:
 
         def open_one(**settings: Any) -> LiveService:
-            live = stack.enter_context(wiring.open_live(search, live_broker=broker, **settings))
+            # A test that was held up would find its sightings stale.
+            given = {"live_broker": broker, "live_max_age": 600.0, **settings}
+            live = stack.enter_context(wiring.open_live(search, **given))
             live.start()
             return live
 
@@ -91,6 +95,19 @@ def expect(live: LiveService, **counts: int) -> None:
 
 def status_of(live: LiveService, device: str) -> DeviceStatus | None:
     return next((status for status in live.devices() if status.device == device), None)
+
+
+def fault_of(live: LiveService, device: str) -> str:
+    """What is wrong with a device; it is counted a moment before it is told."""
+
+    def told() -> bool:
+        status = status_of(live, device)
+        return status is not None and status.state == "error"
+
+    wait_for(told, f"a fault of {device}")
+    status = status_of(live, device)
+    assert status is not None
+    return status.message or ""
 
 
 def test_what_a_device_publishes_is_matched(live: LiveService, device: Bus, see: See) -> None:
@@ -143,6 +160,8 @@ def test_frames_over_the_limit_cost_no_work(
     opened: Callable[..., LiveService], pictures: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live, decoded = opened(live_rate=1.0, live_max_devices=3), []
+    now = time.monotonic()
+    monkeypatch.setattr("kinlens.live.admission.time", SimpleNamespace(monotonic=lambda: now))
     load = live.search.parts.loader.load
 
     def counted(data: bytes, **given: Any) -> Any:
@@ -153,7 +172,7 @@ def test_frames_over_the_limit_cost_no_work(
     for number in range(30):
         live.see("phone", pictures[number % 2])
         live.see(f"invented-{number}", pictures[0])
-    assert live.counters.snapshot()["limited"] >= 40
+    assert live.counters.snapshot()["limited"] >= 54
     assert len(decoded) == 60 - live.counters.snapshot()["limited"]
 
 
@@ -181,16 +200,13 @@ def test_pictures_by_sequence(live: LiveService, device: Bus, see: See) -> None:
 def test_a_foreign_fingerprint_is_refused_by_name(live: LiveService, device: Bus, see: See) -> None:
     publish(device, see(4, 1, fingerprint="feedface00000000"))
     expect(live, refused=1, matched=0)
-    status = status_of(live, "door")
-    assert status is not None
-    assert status.state == "error"
-    message = status.message or ""
+    message = fault_of(live, "door")
     assert "feedface00000000" in message
     assert live.search.encoder.fingerprint in message
     assert f"kinlens reencode --data {live.search.data}" in message
     publish(device, see(4, 2))
     expect(live, matched=1)
-    wait_for(lambda: (status_of(live, "door") or status).state == "online")
+    wait_for(lambda: status_of(live, "door").state == "online")  # type: ignore[union-attr]
 
 
 def test_a_vector_of_another_length_is_refused(live: LiveService, device: Bus, see: See) -> None:
@@ -198,7 +214,10 @@ def test_a_vector_of_another_length_is_refused(live: LiveService, device: Bus, s
     expect(live, refused=1, matched=0)
 
 
-def test_statuses_pass_through_and_faults_stay(live: LiveService, device: Bus, see: See) -> None:
+def test_statuses_pass_through_and_faults_stay(
+    live: LiveService, device: Bus, see: See, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinlens.live.pulse.EVERY", 600.0)
     tell(device, DeviceStatus("door", "online", 0.0, 14.5, "abc"))
     wait_for(lambda: status_of(live, "door"))
     status = status_of(live, "door")
@@ -246,7 +265,7 @@ def test_deeplens_only_where_it_is_allowed(
     payload = json.dumps({"features": features}).encode()
     device.publish(wire.deeplens_topic("lens"), payload)
     expect(live, refused=1)
-    assert "live_unnamed" in ((status_of(live, "lens") or DeviceStatus).message or "")
+    assert "live_unnamed" in fault_of(live, "lens")
     trusting = opened(live_unnamed=True, live_group="trusting")
     for talk in (b"Model loaded SUCCESSFULLY", b"frame retrieved"):
         device.publish(wire.deeplens_topic("lens"), talk)
@@ -269,10 +288,9 @@ def test_where_devices_have_keys_only_theirs_open(
     tell(device, DeviceStatus("door", "error", 0.0, message="spoofed"))
     device.publish(wire.deeplens_topic("door"), b'{"features": "1"}')
     expect(live, refused=5, matched=0)
-    assert [(status.device, status.state) for status in live.devices()] == [
-        ("door", "error"),
-        ("window", "error"),
-    ]
+    for name in ("door", "window"):
+        fault_of(live, name)
+    assert [status.device for status in live.devices()] == ["door", "window"]
     assert "key" in live.last_refusal
     publish(device, see(4, 2, session=1), key)
     tell(device, DeviceStatus("door", "online", 0.0, 3.0), key)
@@ -285,12 +303,9 @@ def test_a_camera_without_its_key_is_told_what_to_do(
 ) -> None:
     publish(device, see(4, 1, device="window"))
     expect(live, refused=1)
-    status = status_of(live, "window")
-    assert status is not None
-    assert status.state == "error"
-    assert status.message is not None
-    assert status.message.startswith("Refused: window sent something that isn't signed")
-    assert "kinlens keys create NAME --device window" in status.message
+    message = fault_of(live, "window")
+    assert message.startswith("Refused: window sent something that isn't signed")
+    assert "kinlens keys create NAME --device window" in message
 
 
 def test_others_cant_show_a_camera_that_signs_as_refused(
@@ -322,7 +337,7 @@ def test_what_has_no_session_could_be_replayed(
 ) -> None:
     publish(device, see(4, 1), key)
     expect(live, refused=1, matched=0)
-    assert "session" in live.last_refusal
+    wait_for(lambda: "session" in live.last_refusal)
 
 
 @pytest.mark.parametrize(
@@ -345,13 +360,14 @@ def test_a_device_that_floods_is_held_to_its_rate(
     opened: Callable[..., LiveService], device: Bus, see: See
 ) -> None:
     live = opened(live_rate=5.0)
+    began = time.monotonic()
     for number in range(200):
         publish(device, see(number % 12, number, device="flood"))
         wait_for(lambda upto=number: live.counters.snapshot()["received"] > upto)
     publish(device, see(3, 1))
     wait_for(lambda: live.latest("door"))
     counts = live.counters.snapshot()
-    assert counts["limited"] >= 100
+    assert counts["limited"] >= 190 - 5 * (time.monotonic() - began) - 1
     assert counts["received"] == 201
 
 
@@ -359,6 +375,7 @@ def test_invented_devices_leave_those_in_use_alone(
     opened: Callable[..., LiveService], device: Bus, see: See
 ) -> None:
     live = opened(live_max_devices=10)
+    began = time.monotonic()
     publish(device, see(1, 1))
     wait_for(lambda: live.latest("door"))
     for number in range(500):
@@ -367,7 +384,8 @@ def test_invented_devices_leave_those_in_use_alone(
             publish(device, see(number % 12, number + 2))
     expect(live, received=511)
     assert len(live.devices()) <= 10
-    assert live.counters.snapshot()["limited"] > 300
+    let_in = 10 + NEW_DEVICES * (time.monotonic() - began)
+    assert live.counters.snapshot()["limited"] >= 499 - let_in
 
 
 def test_a_frame_of_a_browser(live: LiveService, pictures: list[bytes]) -> None:
@@ -483,7 +501,7 @@ def test_settings_of_devices_are_used(
 
 
 def test_two_hundred_devices(opened: Callable[..., LiveService], device: Bus, see: See) -> None:
-    live = opened(live_max_age=60.0)
+    live = opened()
     for second in range(1, 4):
         for number in range(200):
             publish(device, see((number + second) % 12, second, device=f"camera-{number}"))
@@ -494,6 +512,7 @@ def test_two_hundred_devices(opened: Callable[..., LiveService], device: Bus, se
             )
         )
     assert len(live.devices()) == 200
+    wait_for(lambda: counted(live) >= 600)
     counts = live.counters.snapshot()
     assert counts["matched"] + counts["repeated"] == 600
     assert counts["stale"] == counts["dropped"] == counts["limited"] == 0
@@ -528,9 +547,9 @@ def counted(live: LiveService) -> int:
 
 
 def test_closing_ends_all_threads(search: Search, tmp_path: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     live = wiring.open_live(search, live_broker="memory://closing")
     live.start()
-    assert threading.active_count() > before
+    assert set(threading.enumerate()) - before
     live.close()
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before

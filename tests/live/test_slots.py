@@ -54,7 +54,7 @@ def test_who_waits_is_woken_by_a_value_and_by_the_end() -> None:
     taken: list[list[int]] = []
 
     def work() -> None:
-        while not slots.closed:
+        while not taken or taken[-1]:
             taken.append([value for _, value in slots.take(5)])
 
     worker = threading.Thread(target=work)
@@ -63,6 +63,6 @@ def test_who_waits_is_woken_by_a_value_and_by_the_end() -> None:
     while not taken:
         time.sleep(0.001)
     slots.close()
-    worker.join(10)
+    worker.join(30)
     assert not worker.is_alive()
     assert taken == [[1], []]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,8 +55,9 @@ def publish(sender: MqttBus, topic: str, payload: bytes = b"") -> None:
 
 @pytest.mark.parametrize(("delay", "jitter"), [(0.15, 0.0), (0.01, 0.4)])
 def test_a_long_way_to_the_broker_is_no_lag(
-    broker: Server, opened: Open, delay: float, jitter: float
+    broker: Server, opened: Open, delay: float, jitter: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(echo, "PATIENCE", 8.0)  # less than the test takes
     seen: list[bytes] = []
     with FarLink(broker.port, delay, jitter) as link:
         reader = opened(link.port, lambda message: seen.append(message.payload))
@@ -76,13 +78,23 @@ def test_while_nothing_comes_nothing_is_sent(broker: Server, opened: Open) -> No
         sender = opened(broker.port, lag=None)
         publish(sender, "seen/a", b"1")
         wait_for(lambda: seen and not reader._echo._away)  # type: ignore[union-attr]
-        time.sleep(0.2)
-        before = link.bytes
-        time.sleep(1.5)
-        assert link.bytes == before
+
+        def silent() -> bool:
+            before = link.bytes
+            time.sleep(1.5)
+            return link.bytes == before
+
+        wait_for(silent, "silence")
         reader.close()
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still while a client catches up makes it give up no sooner."""
+    monkeypatch.setattr(echo, "PATIENCE", 100.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_reader_that_was_held_up_loses_nothing(broker: Server, opened: Open) -> None:
     seen: list[bytes] = []
 
@@ -100,21 +112,25 @@ def test_a_reader_that_was_held_up_loses_nothing(broker: Server, opened: Open) -
     assert reader._echo.times_left == 0  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("patient")
 def test_one_that_says_little_loses_nothing_to_one_that_floods(
     broker: Server, opened: Open
 ) -> None:
-    often, seldom = list[bytes](), list[bytes]()
+    often, seldom, sent_all = list[bytes](), list[bytes](), threading.Event()
 
     def slow(message: Message) -> None:
+        assert sent_all.wait(60)  # else nothing waits where sending is slow too
         time.sleep(0.02)
         (seldom if message.topic == "seen/seldom" else often).append(message.payload)
 
     reader, sender = opened(broker.port, slow, 2 * LAG), opened(broker.port, lag=None)
     sent = [b"%d" % number for number in range(8)]
     for payload in sent:
+        sent_all.clear()
         publish(sender, "seen/seldom", payload)
         for number in range(100):
             publish(sender, "seen/often", b"%s %d" % (payload, number))
+        sent_all.set()
         wait_for(lambda payload=payload: payload in seldom)  # type: ignore[misc]
     wait_for(lambda: b"7 99" in often)
     assert seldom == sent

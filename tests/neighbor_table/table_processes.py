@@ -22,11 +22,19 @@ from kinlens.neighbor_table import write_neighbors
 from kinlens.neighbors import streaming
 from kinlens.wiring import open_search
 
+steps = 0
 streaming.KEEP_EVERY = 0.0
 Pace.INTERVAL = 0.0
 
 def say(**message):
     print(json.dumps(message), flush=True)
+
+def step(done, kill_at):
+    global steps
+    say(done=done)
+    steps += 1
+    if steps == kill_at:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def run(order):
     if order["file_size"]:
@@ -34,7 +42,10 @@ def run(order):
     try:
         with open_search(order["data"], create=False, lazy=True) as search:
             report = write_neighbors(
-                search, order["output"], progress=lambda p: say(done=p.done), **order["options"]
+                search,
+                order["output"],
+                progress=lambda p: step(p.done, order["kill_at"]),
+                **order["options"],
             )
         say(report=report.to_dict())
     except KinlensError as error:
@@ -77,9 +88,10 @@ class Tables:
         file_size: int | None = None,
         **options: Any,
     ) -> list[dict[str, Any]]:
-        """What a run said. It is killed after some seconds, or at a number of steps."""
+        """What a run said. It is killed after some seconds, or kills itself at a step."""
         order = {
-            "data": str(data), "output": str(output), "file_size": file_size, "options": options,
+            "data": str(data), "output": str(output), "file_size": file_size,
+            "kill_at": kill_at, "options": options,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -94,8 +106,6 @@ class Tables:
             if "ended" in message:
                 return said
             said.append(message)
-            if len(said) == kill_at:
-                _kill(pid)
         raise AssertionError("the launcher has ended")
 
     def _messages(self) -> Iterator[dict[str, Any]]:

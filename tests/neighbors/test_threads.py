@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from kinlens.neighbors import ExactIndex
+from kinlens.neighbors import ExactIndex, workers
+from kinlens.neighbors.kernels.float32 import Float32Kernel
+from kinlens.neighbors.result import NeighborMetric
+from kinlens.neighbors.task import Shortlist, Task
 from neighbors.twin import check_neighbors
 
 DIM = 64
@@ -120,6 +123,33 @@ def test_writers_wait_for_one_another() -> None:
     assert (len(index), index.capacity) == (3000, 6000)
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "inner"])
+def test_many_queries_among_few_rows_go_side_by_side(
+    metric: NeighborMetric, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers.WORKERS, "threads", 2)
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((3000, DIM), dtype=np.float32)
+    data[1000:1100] = data[0]  # ties, of which every query near them looks at all
+    queries = data[rng.integers(0, len(data), 5000)]
+    index = ExactIndex(DIM)
+    index.append(data)
+    both, who = threading.Barrier(2, timeout=60), set[int]()
+    shortlist = Float32Kernel.shortlist
+
+    def together(kernel: Float32Kernel, task: Task) -> Shortlist:
+        if threading.get_ident() not in who:
+            who.add(threading.get_ident())
+            both.wait()  # comes only if another thread is at work on another part
+        return shortlist(kernel, task)
+
+    monkeypatch.setattr(Float32Kernel, "shortlist", together)
+    found = index.search(queries, 5, metric=metric)
+    assert len(who) == 2
+    assert found.kernel == "float32"
+    check_neighbors(found, data, queries, 5, metric)
+
+
 def test_concurrent_searches_agree_with_the_twin() -> None:
     rng = np.random.default_rng(0)
     data = rng.standard_normal((20_000, DIM), dtype=np.float32)
@@ -134,4 +164,4 @@ def test_concurrent_searches_agree_with_the_twin() -> None:
     started = time.perf_counter()
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(search, [*range(20)] * 3))
-    assert time.perf_counter() - started < 60
+    assert time.perf_counter() - started < 120

@@ -14,19 +14,33 @@ from kinlens.neighbors import ExactIndex
 from kinlens.neighbors.workers import WORKERS, Workers, at_most
 
 
+class Met:
+    """The threads that have come; waits for a second one, for a helper may be slow to start."""
+
+    def __init__(self) -> None:
+        self.threads: set[int] = set()
+        self._two = threading.Event()
+
+    def come(self) -> None:
+        self.threads.add(threading.get_ident())
+        if len(self.threads) > 1:
+            self._two.set()
+        assert self._two.wait(30)
+
+
 def test_each_item_is_taken_once() -> None:
     taken: list[int] = []
-    threads: set[int] = set()
+    met = Met()
 
     def work(items: Iterator[int]) -> None:
         for item in items:
             taken.append(item)
-            threads.add(threading.get_ident())
+            met.come()
             time.sleep(0.001)
 
     Workers(3).share(range(100), work, most=3)
     assert sorted(taken) == list(range(100))
-    assert 1 < len(threads) <= 3
+    assert 1 < len(met.threads) <= 3
 
 
 @pytest.mark.parametrize("threads", [1, 4])
@@ -52,8 +66,9 @@ def test_a_caller_may_ask_for_fewer_threads(limit: int | None, most: int) -> Non
     assert 1 <= len(threads) <= most
     if most == 1:
         assert threads == {threading.get_ident()}
-    Workers(4).share(range(50), work, most=4)
-    assert len(threads) > 1
+    met = Met()
+    Workers(4).share(range(50), lambda items: [met.come() for _ in items], most=4)
+    assert len(met.threads) > 1
 
 
 def test_helpers_ask_for_no_more_threads_than_their_caller() -> None:
@@ -86,7 +101,7 @@ def test_after_an_error_nothing_more_is_begun() -> None:
             begun.append(item)
             if item == 5:
                 raise ValueError(item)
-            time.sleep(0.002)
+            time.sleep(0.5 if item > 5 else 0.002)  # the one that fails may be held up
 
     with pytest.raises(ValueError, match="5"):
         Workers(3).share(range(1000), work, most=3)
@@ -94,11 +109,14 @@ def test_after_an_error_nothing_more_is_begun() -> None:
 
 
 def test_errors_come_back() -> None:
+    helped = threading.Event()
+
     def fail_in_helper(items: Iterator[int]) -> None:
         for _ in items:
-            time.sleep(0.01)
             if threading.current_thread() is not threading.main_thread():
+                helped.set()
                 raise MemoryError("in a helper")
+            assert helped.wait(30)
 
     def fail_in_caller(items: Iterator[int]) -> None:
         list(items)

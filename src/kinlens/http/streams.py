@@ -44,6 +44,11 @@ class Slot:
         self._waiting[happened.device, type(happened)] = happened
         self._wake()
 
+    def offer(self, happened: Happened) -> None:
+        """The same for what may be older than what waits, which then goes before."""
+        self._waiting.setdefault((happened.device, type(happened)), happened)
+        self._wake()
+
     def close(self) -> None:
         """Let the stream end."""
         self._closed = True
@@ -101,8 +106,9 @@ class Streams:
         device: str | None,
         first: list[Happened],
         write: Callable[[Happened], Awaitable[bytes]],
-        allowed: Callable[[], bool],
         *,
+        now: Callable[[], Awaitable[list[Happened]]],
+        allowed: Callable[[], bool],
         who: str,
     ) -> AsyncIterator[bytes]:
         """Server-sent events until the client goes, the app ends, or it is no longer allowed.
@@ -112,6 +118,7 @@ class Streams:
         device : whose; None for all
         first : sent at once
         write : makes bytes of an event
+        now : what `first` would be now; something may have come before the stream began to watch
         allowed : asked from time to time whether the stream may go on
         who : listens
         """
@@ -128,6 +135,9 @@ class Streams:
                 yield _FIRST
                 for event in first:
                     yield await write(event)
+                for event in await now():
+                    if event not in first:
+                        slot.offer(event)
                 while (events := await slot.take(HEARTBEAT)) is not None and allowed():
                     if not events:
                         yield STILL_HERE

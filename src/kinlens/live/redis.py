@@ -277,6 +277,9 @@ class RedisStore:
                         message = channel.get_message(timeout=LISTEN)
                         if message is not None:
                             self._hear(message["data"])
+                        if not self._up:  # a question took too long, but this connection holds
+                            self._redis.ping()
+                            self._found()
             except self._error as error:
                 self._lost(error)
                 wait = min(2 * wait, LONGEST_WAIT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +18,7 @@ from kinlens.neighbors.paces import Paces
 from kinlens.neighbors.result import Distances, Mask, NeighborMetric, Neighbors, Rows
 from kinlens.neighbors.storage import Chunk, Snapshot
 from kinlens.neighbors.task import Task
+from kinlens.neighbors.workers import WORKERS
 from kinlens.types import Vectors
 
 _SORTED = 256
@@ -24,6 +27,13 @@ _TOGETHER = 8
 """Queries so few that they look at slots where they lie; see `FewKernel`."""
 _TINY = 1 << 17
 """Numbers to compare that float64 takes less than 0.2 ms for."""
+_FEW_ROWS = 8192
+_PART = 256
+"""Queries of one thread, of many among few rows: there no thread has to wait for another."""
+_ROUND = 16 * _PART
+"""Queries after which another kernel may begin."""
+_MOST_AT_ONCE = 1024
+"""A kernel that takes more queries at once has threads of its own: those of a GPU."""
 _FORGET = 0.1
 _DEFEATED = 0.5
 _RETRY = 32
@@ -95,9 +105,28 @@ class Engine:
         """See `_pass`, by the kernel that is the fastest so far."""
         kernels = paces.order(self._trusted(), task)
         started = time.perf_counter()
-        count = self._pass(task, answer, to, kernels)
+        if _goes_side_by_side(task, kernels[0]):
+            count = self._side_by_side(task, answer, to, kernels)
+        else:
+            count = self._pass(task, answer, to, kernels)
         paces.note(kernels[0], task, count, time.perf_counter() - started)
         return count
+
+    def _side_by_side(
+        self, task: Task, answer: _Answer, to: Rows, kernels: Sequence[Kernel]
+    ) -> int:
+        """The first queries, each part from its estimates to its neighbors in one thread."""
+        to = to[:_ROUND]
+        parts = -(-len(to) // _PART)
+        parts += -parts % WORKERS.at_hand
+        bounds = np.linspace(0, len(to), parts + 1).astype(int).tolist()
+
+        def work(parts: Iterator[slice]) -> None:
+            for part in parts:
+                self._answer(_part(task, part), answer, to[part], kernels)
+
+        WORKERS.share([slice(*pair) for pair in itertools.pairwise(bounds)], work, WORKERS.threads)
+        return len(to)
 
     def _pass(self, task: Task, answer: _Answer, to: Rows, kernels: Sequence[Kernel]) -> int:
         """The first queries, as many as the first kernel that can takes at once; gives how many."""
@@ -125,6 +154,11 @@ class Engine:
         self._defeats[kernel.name] = before + _FORGET * (lost - before)
 
 
+def _goes_side_by_side(task: Task, kernel: Kernel) -> bool:
+    few, many = task.living <= _FEW_ROWS, len(task.queries) >= 2 * _PART
+    return few and many and kernel.queries_per_pass <= _MOST_AT_ONCE
+
+
 def _first_usable(kernels: Sequence[Kernel], task: Task) -> tuple[int, Task]:
     """Its position, and of the task what it takes at once; the last is always usable."""
     parts = (_part(task, slice(kernel.queries_per_pass)) for kernel in kernels)
@@ -146,13 +180,15 @@ class _Answer:
         self.rows = rows
         self.candidates = 0
         self._kernels: list[str] = []
+        self._lock = threading.Lock()
 
     def add(self, kernel: str, to: Rows, found: tuple[Distances, Rows, int]) -> None:
         """Take in what was decided for some of the queries."""
         self.distances[to], self.rows[to], candidates = found
-        self.candidates += candidates
-        if kernel not in self._kernels:
-            self._kernels.append(kernel)
+        with self._lock:
+            self.candidates += candidates
+            if kernel not in self._kernels:
+                self._kernels.append(kernel)
 
     def kernel(self) -> str:
         """Names of all that took part."""

@@ -185,7 +185,7 @@ class Sieve:
         self._slack = np.array([view.slack for view in self._views])
         self._gap = self._slack - self._offset
         self._barred = [None if passing is None else ~passing for passing in task.passing]
-        self._threads = screen.threads
+        self._threads = min(screen.threads, WORKERS.at_hand)
         self._step = screen.step
         self._most = most
         self._lock = threading.Lock()
@@ -215,7 +215,8 @@ class Sieve:
         length = _SINGLE_SPAN
         if len(self._task.queries) > 1:
             slots = sum(chunk.count for chunk in self._task.chunks)
-            length = PACK if slots > 2 * PACK * self._threads else self._step
+            few = self._threads > 1 and slots <= 2 * PACK * self._threads
+            length = self._step if few else PACK
         spans = [
             (position, start, min(length, chunk.count - start))
             for position, (chunk, barred) in enumerate(

@@ -34,12 +34,17 @@ class Workers:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
+    @property
+    def at_hand(self) -> int:
+        """How many may work on a call from here."""
+        return min(self.threads, _AT_MOST.get())
+
     def share(self, items: Sequence[T], work: Callable[[Iterator[T]], None], most: int) -> None:
         """Run `work` in up to `most` threads at once, each taking items until none is left.
 
         Raises what `work` raises, once all threads have stopped; none takes items after that.
         """
-        helpers = min(most, self.threads, _AT_MOST.get(), len(items)) - 1
+        helpers = min(most, self.at_hand, len(items)) - 1
         if helpers < 1:
             work(iter(items))
             return

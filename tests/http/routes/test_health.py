@@ -13,7 +13,7 @@ from kinlens.search import Search
 
 def ready(client: httpx.Client) -> httpx.Response:
     """The answer once the first search has been made."""
-    for _ in range(200):
+    for _ in range(1200):
         response = client.get("/readyz")
         if response.status_code == 200:
             break

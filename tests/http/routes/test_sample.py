@@ -22,7 +22,7 @@ def test_a_picture_in_base64(client: httpx.Client, pictures: list[bytes], k: Any
     assert set(response.json()) == {"images"}
     assert len(urls) == int(k)
     assert all(url.startswith(f"{client.base_url}/v1/images/") for url in urls)
-    assert httpx.get(urls[0]).content == pictures[2]
+    assert httpx.get(urls[0], timeout=60).content == pictures[2]
 
 
 def test_a_data_url_and_no_k(client: httpx.Client, pictures: list[bytes]) -> None:

@@ -64,9 +64,7 @@ async def devices(request: Request) -> Response:
 async def all_events(request: Request) -> Response:
     """Server-sent events of all cameras, without pictures."""
     context = context_of(request)
-    service = _live(context)
-    first: list[Happened] = [*await context.readers.run(service.devices)]
-    return _stream(request, context, None, first)
+    return await _stream(request, context, None)
 
 
 @router.get(
@@ -84,8 +82,7 @@ async def events(request: Request, device: Device) -> Response:
     """
     context = context_of(request)
     check_device(device)
-    first = await context.readers.run(_first, _live(context), device)
-    return _stream(request, context, device, first)
+    return await _stream(request, context, device)
 
 
 @router.get(
@@ -214,22 +211,23 @@ def _latest(service: LiveService, device: str) -> View:
     return seen
 
 
-def _first(service: LiveService, device: str) -> list[Happened]:
+def _first(service: LiveService, device: str | None) -> list[Happened]:
     """What a new client is told at once."""
+    if device is None:
+        return [*service.devices()]
     statuses = [status for status in service.devices() if status.device == device]
     seen = service.latest(device)
     return [*statuses, seen] if seen is not None else [*statuses]
 
 
-def _stream(
-    request: Request, context: Context, device: str | None, first: list[Happened]
-) -> Response:
+async def _stream(request: Request, context: Context, device: str | None) -> Response:
     if not context.keys.required:
         context.hosts.check_origin(request.headers, writes=False)
     key = identify(request, context)
     who = f"key {key.name}" if key else client_of(request)
     context.streams.check_room(who)
     service = _live(context)
+    first = await context.readers.run(_first, service, device)
 
     async def write(happened: Happened) -> bytes:
         if isinstance(happened, View):
@@ -241,10 +239,17 @@ def _stream(
                     happened = await context.readers.run(service.latest, device) or happened
         return live.event(happened, context.signer)
 
+    async def now() -> list[Happened]:
+        with suppress(Overloaded):  # then it is known with the next view
+            return await context.readers.run(_first, service, device)
+        return []
+
     def allowed() -> bool:
         key = identify(request, context)
         return not context.keys.required or (key is not None and "read" in key.scopes)
 
-    content = context.streams.events(service, device, first, write, allowed, who=who)
+    content = context.streams.events(
+        service, device, first, write, now=now, allowed=allowed, who=who
+    )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(content, headers=headers, media_type="text/event-stream")
