@@ -25,6 +25,13 @@ def test_alive(client: httpx.Client) -> None:
     assert client.get("/healthz").text == "ok\n"
 
 
+def test_monitors_ask_without_wanting_the_body(client: httpx.Client) -> None:
+    ready(client)
+    for path in ("/healthz", "/readyz"):
+        response = client.head(path)
+        assert (response.status_code, response.content) == (200, b"")
+
+
 def test_ready(client: httpx.Client) -> None:
     answer = ready(client).json()
     assert answer == {"ready": True, "checks": {"catalog": "ok", "encoder": "ok", "disk": "ok"}}
