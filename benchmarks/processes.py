@@ -15,6 +15,10 @@ from pathlib import Path
 
 KINLENS = (sys.executable, "-c", "from kinlens.cli import main; main()")
 MB = 1e6
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+"""As where people install it: what was compiled once isn't compiled with each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,8 @@ class Ended:
 def run(*arguments: str) -> Ended:
     """Run a kinlens command to its end."""
     start, cpu = time.perf_counter(), _children_cpu()
-    with subprocess.Popen([*KINLENS, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    command = [*KINLENS, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
         peak = 0.0
         while process.poll() is None:
             peak = max(peak, memory(process.pid, "VmHWM"))
@@ -56,7 +61,7 @@ def serving(data: Path) -> Iterator[Running]:
     """`kinlens serve` on a free port of loopback, without a limit on requests."""
     port = free_port()
     command = [*KINLENS, "serve", "--data", str(data), "--port", str(port)]
-    environment = {**os.environ, "KINLENS_RATE_LIMIT": "0"}
+    environment = {**ENVIRONMENT, "KINLENS_RATE_LIMIT": "0"}
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment) as process:
         try:
