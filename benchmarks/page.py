@@ -9,7 +9,8 @@ visit      from the navigation to the catalog's first tiles on the screen, nothi
 answer     from the answer, parsed, to its tiles on the screen: another search among the same items
 question   from the key that asks for "more like this" to those tiles, the server's time with it;
            `server` is what it says that it took
-pictures   from the answer to the last picture within the window
+pictures   from the answer to the last picture within the window, which may have been there before:
+           a search from a tile finds much of what is shown, and the plain page's finds other items
 scroll     the time of a frame while 500 tiles go by, 120 pixels a frame; `over_50` is the share
            of frames that took longer than 50
 
