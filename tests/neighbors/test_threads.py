@@ -138,7 +138,7 @@ def test_many_queries_among_few_rows_go_side_by_side(
     shortlist = Float32Kernel.shortlist
 
     def together(kernel: Float32Kernel, task: Task) -> Shortlist:
-        if threading.get_ident() not in who:
+        if len(who) < 2 and threading.get_ident() not in who:
             who.add(threading.get_ident())
             both.wait()  # comes only if another thread is at work on another part
         return shortlist(kernel, task)
