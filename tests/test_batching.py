@@ -43,7 +43,7 @@ def test_one_alone_is_answered_without_waiting_for_others():
     batcher: Batcher[int, int] = Batcher(lambda values: [v + 1 for v in values], wait=600.0)
     start = time.monotonic()
     assert [batcher.submit(value) for value in range(5)] == [1, 2, 3, 4, 5]
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 5
 
 
 def test_those_who_come_while_one_is_served_share_the_next_batch_in_order():

@@ -13,6 +13,7 @@ from fetch.loopback import Handler, Server, fetcher, redirect, trickle
 from kinlens.errors import (
     FetchError,
 )
+from kinlens.fetch import Fetcher
 
 
 def test_a_slow_resolver_is_given_up() -> None:
@@ -25,7 +26,7 @@ def test_a_slow_resolver_is_given_up() -> None:
     started = time.monotonic()
     with fetcher(resolver=slow, timeout=0.2) as get, pytest.raises(FetchError, match=r"0\.2 s"):
         get.fetch("http://localhost/")
-    assert time.monotonic() - started < 60
+    assert time.monotonic() - started < 15
     release.set()
 
 
@@ -43,11 +44,9 @@ def test_a_slow_resolver_is_given_up() -> None:
     ],
 )
 def test_a_trickling_server_is_cut_off(serve: Callable[..., Server], handler: Handler) -> None:
-    server = serve(handler)
-    started = time.monotonic()
-    with fetcher(timeout=0.4) as get, pytest.raises(FetchError, match=r"longer than 0\.4 s"):
-        get.fetch(server.url())
-    assert time.monotonic() - started < 15
+    url = serve(handler).url()
+    with fetcher(timeout=0.4) as get:
+        assert soonest_end(get, url, r"longer than 0\.4 s") < 2
 
 
 def test_the_time_is_shared_by_redirects(serve: Callable[..., Server]) -> None:
@@ -55,7 +54,17 @@ def test_the_time_is_shared_by_redirects(serve: Callable[..., Server]) -> None:
         time.sleep(0.2)
         connection.sendall(redirect("/more"))
 
-    started = time.monotonic()
-    with fetcher(timeout=0.5, redirects=200) as get, pytest.raises(FetchError, match="longer than"):
-        get.fetch(serve(handle).url())
-    assert time.monotonic() - started < 30
+    url = serve(handle).url()
+    with fetcher(timeout=0.5, redirects=200) as get:
+        assert soonest_end(get, url, "longer than") < 2
+
+
+def soonest_end(get: Fetcher, url: str, words: str) -> float:
+    """Seconds until a fetch is given up; the least of three, as the machine may stand still."""
+    took = []
+    for _ in range(3):
+        started = time.monotonic()
+        with pytest.raises(FetchError, match=words):
+            get.fetch(url)
+        took.append(time.monotonic() - started)
+    return min(took)

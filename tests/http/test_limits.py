@@ -173,7 +173,7 @@ def test_a_body_that_trickles_ends_too(small: Door, monkeypatch: pytest.MonkeyPa
         problem(response, 408, "body-too-slow")
     except httpx.TransportError:
         pass  # the connection closed while the client was still sending
-    assert time.monotonic() - start < 45
+    assert time.monotonic() - start < 15
 
 
 def test_bodies_held_at_once_are_bounded() -> None:

@@ -39,7 +39,7 @@ def test_bombs_name_the_limit(loader: PictureLoader, bomb: str) -> None:
     words = r"50,000,000 pixels \(max_pixels\); this one has 50,000 x 50,000 = 2,500,000,000"
     with pytest.raises(PictureTooLarge, match=words):
         loader.load(data)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 5
 
 
 def test_the_limits_are_exact() -> None:
@@ -149,7 +149,7 @@ def test_a_jpeg_of_endless_segments(loader: PictureLoader) -> None:
     started = time.monotonic()
     with pytest.raises(BrokenPicture, match="segments"):
         loader.load(stuffed)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 5
 
 
 MEASURE = """

@@ -55,7 +55,7 @@ def test_a_reader_is_patient_for_a_full_batch_but_not_forever():
     channel.put(3)
     start = time.monotonic()
     assert channel.take(2, patience=0.05) == [3]
-    assert time.monotonic() - start < 30
+    assert time.monotonic() - start < 2
     timer.join()
 
 

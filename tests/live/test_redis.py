@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import pytest
 
@@ -48,12 +47,10 @@ def test_killed_and_restarted(
     wait_for(lambda: two.latest("door") == view_like(one))
     server.kill()
     wait_for(lambda: not one.connected and not two.connected)
-    took = []
     for number in range(2, 30):
         started = time.monotonic()
         one.put(view(sequence=number))
-        took.append(time.monotonic() - started)
-    assert median(took) < 1, "a moment in which the machine stood still is none of its fault"
+        assert time.monotonic() - started < 1
     one.set_status(DeviceStatus("door", "online", 1.0))
     latest = one.latest("door")
     assert latest is not None
@@ -102,7 +99,7 @@ def test_a_redis_that_isnt_there_blocks_nothing() -> None:
     started = time.monotonic()
     for number in range(1000):
         store.put(view(f"door-{number % 30}", number + 1))
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 10
     assert len(store._slots) <= 20
     assert store.latest("door-9") is not None
     assert not store.connected

@@ -81,7 +81,7 @@ def test_a_frame_is_matched_and_shown(door: Door, pictures: list[bytes]) -> None
     view = wait_for(lambda: latest(door.client))
     assert view["hits"][0]["id"] == item_id(3)
     assert view["hits"][0]["metadata"]["color"] == "red"
-    assert 0 <= view["age"] < 300
+    assert 0 <= view["age"] < 20
     assert view["picture"].startswith("data:image/jpeg;base64,")
     address = f"{door.server.url}{view['hits'][0]['image_url']}"
     assert httpx.get(address, timeout=60).content == pictures[3]
@@ -171,7 +171,7 @@ def test_streams_end_when_the_server_does(
     started = time.monotonic()
     door.server.__exit__()
     assert ended.wait(60)
-    assert time.monotonic() - started < 60, "it waited for the stream"
+    assert time.monotonic() - started < 10, "it waited for the stream"
 
 
 def test_there_are_only_so_many_streams(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
