@@ -17,6 +17,7 @@ from kinlens.images.jpeg import read_header
 from kinlens.live import wire
 from kinlens.live.admission import Admission
 from kinlens.live.matcher import Matcher
+from kinlens.live.memory import MemoryStore
 from kinlens.live.pulse import Pulse
 from kinlens.live.refusals import Refusals
 from kinlens.live.store import LatestStore, Watcher
@@ -258,6 +259,15 @@ class LiveService:
         """How each device fares; an online one that has been silent for long counts as offline."""
         now = time.time()
         return [_or_silent(status, now) for status in self.store.devices()]
+
+    def connections(self) -> dict[str, str]:
+        """How the broker and where views are kept fare, where there is one: "ok" or a reason."""
+        found = {}
+        if not isinstance(self.store, MemoryStore):
+            found["live_store"] = self.store.trouble or "ok"
+        if self.bus is not None:
+            found["live_broker"] = "ok" if self.bus.connected else "away"
+        return found
 
     def watch(self, callback: Watcher) -> Callable[[], None]:
         """Call back with each view and status; see `LatestStore.watch`."""

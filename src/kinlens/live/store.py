@@ -78,6 +78,10 @@ class LatestStore(Protocol):
     def connected(self) -> bool:
         """Whether the views get where they are kept."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why they don't, in a word or a code such as "READONLY"; None if they do."""
+
     def close(self) -> None:
         """Write what waits, if that goes quickly, and release connections."""
 
