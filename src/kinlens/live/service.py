@@ -11,11 +11,11 @@ from typing import Protocol, TypeVar
 
 from kinlens.adding import encode_each
 from kinlens.batching import Batcher
-from kinlens.errors import InvalidInput, KinlensError, PermissionDenied, PictureError
+from kinlens.errors import InvalidInput, KinlensError, PermissionDenied
 from kinlens.images import encode_thumbnail
-from kinlens.images.jpeg import read_header
 from kinlens.live import wire
 from kinlens.live.admission import Admission
+from kinlens.live.fitness import PICTURE_SIDE, is_showable, misfit
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
 from kinlens.live.pulse import Pulse
@@ -32,13 +32,6 @@ T = TypeVar("T")
 
 SILENT = 30.0
 """Seconds after which a device that says nothing counts as offline."""
-
-MAX_PICTURE = 65_536
-"""Bytes of a picture to show; of a larger frame a smaller picture is made."""
-
-PICTURE_SIDE = 320
-MAX_SIDE = 2048
-"""Pixels: few bytes may be a picture that fills the memory of the browser that shows it."""
 
 ENCODE_BATCH = 16
 MAX_HISTORY = 1000
@@ -162,12 +155,12 @@ class LiveService:
         return admitted
 
     def _take(self, sighting: Sighting) -> bool:
-        if (fault := self._fault(sighting)) is not None:
+        if (fault := misfit(sighting, self.search, unnamed=self._policy.unnamed)) is not None:
             self.counters.add("refused")
             self._pulse.fault(sighting.device, fault, sighting.fingerprint)
             return False
         self._pulse.beat(sighting.device, sighting.fingerprint)
-        if sighting.picture is not None and not _showable(sighting.picture):
+        if sighting.picture is not None and not is_showable(sighting.picture):
             sighting = replace(sighting, picture=None)
         return self.matcher.offer(sighting)
 
@@ -214,7 +207,7 @@ class LiveService:
             self.counters.add("dropped")
             return False
         vector = self._encoding.submit(recipe.square(decoded.pixels))
-        small = picture.startswith(b"\xff\xd8\xff") and _showable(picture)
+        small = picture.startswith(b"\xff\xd8\xff") and is_showable(picture)
         return self._take(
             Sighting(
                 device=device,
@@ -274,6 +267,9 @@ class LiveService:
         return self.store.watch(callback)
 
     def _on_sighting(self, message: Message) -> None:
+        if self._is_kept(message):
+            return
+
         def read(device: str, secrets: Sequence[str] | None) -> Sighting:
             now = time.time()
             return wire.unpack(message.payload, device, secrets=secrets, received_at=now)
@@ -283,7 +279,7 @@ class LiveService:
             self.offer(sighting)
 
     def _on_deeplens(self, message: Message) -> None:
-        if wire.is_deeplens_talk(message.payload):
+        if self._is_kept(message) or wire.is_deeplens_talk(message.payload):
             return
 
         def read(device: str, secrets: Sequence[str] | None) -> Sighting:
@@ -305,10 +301,24 @@ class LiveService:
             return wire.unpack_status(message.payload, device, secrets=secrets, at=time.time())
 
         status = self._read(message, read)
-        if status is None:
-            return
+        if status is None or (message.kept and status.state == "online"):
+            return  # that a device was online once doesn't tell that it is; it says so again soon
         if self._admit(status.device):
             self._pulse.told(status)
+
+    def _is_kept(self, message: Message) -> bool:
+        """Whether the broker had kept a message, of which nobody knows how old it is."""
+        if not message.kept:
+            return False
+        if message.payload:
+            self.counters.add("received")
+            self.counters.add("stale")
+            self._warn(
+                f"The broker has kept a message on {message.topic!r:.100} from before, which isn't "
+                "shown: only what a camera publishes now is. Let it publish without the retain "
+                "flag, and remove what is kept by an empty retained message."
+            )
+        return True
 
     def _read(self, message: Message, read: Callable[[str, Sequence[str] | None], T]) -> T | None:
         try:
@@ -337,43 +347,15 @@ class LiveService:
         self.counters.add("received")
         self.counters.add(name)
         self.last_refusal = str(error)
+        self._warn(f"A message on {message.topic!r:.100} was refused: {error}")
+
+    def _warn(self, text: str) -> None:
         if time.monotonic() - self._complained_at >= COMPLAIN:
             self._complained_at = time.monotonic()
-            log.warning("A message on %.100r was refused: %s", message.topic, error)
-
-    def _fault(self, sighting: Sighting) -> str | None:
-        """Why a sighting's vector can't be compared with the catalog's, else None."""
-        own = self.search.parts.catalog.encoder
-        if sighting.fingerprint == own.fingerprint and len(sighting.vector) == own.dim:
-            return None
-        if sighting.fingerprint is None:
-            if self._policy.unnamed and len(sighting.vector) == own.dim:
-                return None
-            return (
-                f"Sends vectors of {len(sighting.vector)} numbers that name no encoder; those of "
-                f"the catalog have {own.dim}, by {own.name}. If they are of the same encoder, set "
-                "live_unnamed = true."
-            )
-        return (
-            f"Sends vectors of the encoder {sighting.fingerprint:.16}, of {len(sighting.vector)} "
-            f"numbers; the catalog's are of {own.name} ({own.fingerprint:.16}), of {own.dim}; they "
-            f"can't be compared. Start the device with --encoder {own.name}, or give the catalog "
-            f"the device's encoder: `kinlens reencode --data {self.search.data} --encoder NAME`."
-        )
+            log.warning("%s", text)
 
     def _encode(self, batch: Sequence[Pixels]) -> Sequence[Vectors | Exception]:
         return encode_each(self.search.parts.encoder, batch)
-
-
-def _showable(picture: bytes) -> bool:
-    """Whether a JPEG is small enough to be shown, and kept, as it came."""
-    if len(picture) > MAX_PICTURE:
-        return False
-    try:
-        header = read_header(picture)
-    except PictureError:
-        return False
-    return 0 < max(header.width, header.height) <= MAX_SIDE
 
 
 def _or_silent(status: DeviceStatus, now: float) -> DeviceStatus:
