@@ -18,6 +18,7 @@ from kinlens.http.bodies import content_type, read_bytes
 from kinlens.http.context import Context, context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
+from kinlens.http.outlet import outlet_of
 from kinlens.http.streams import Happened
 from kinlens.live.service import LiveService
 from kinlens.live.types import View, check_device
@@ -249,7 +250,14 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
         return not context.keys.required or (key is not None and "read" in key.scopes)
 
     content = context.streams.events(
-        service, device, first, write, now=now, allowed=allowed, who=who
+        service,
+        device,
+        first,
+        write,
+        now=now,
+        allowed=allowed,
+        who=who,
+        outlet=outlet_of(request.scope),
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(content, headers=headers, media_type="text/event-stream")
