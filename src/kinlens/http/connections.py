@@ -60,7 +60,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Let a request know the way out of its connection."""
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self._outlet}  # type: ignore[typeddict-item]
+        self.scope["extensions"] = {EXTENSION: {"outlet": self._outlet}}
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; count those of a head that isn't complete."""

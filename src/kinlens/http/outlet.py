@@ -67,5 +67,5 @@ class Outlet:
 
 def outlet_of(scope: Scope) -> Outlet | None:
     """The way out of a request's connection; None behind a server that doesn't tell."""
-    found: Outlet | None = scope.get("extensions", {}).get(EXTENSION)
+    found: Outlet | None = scope.get("extensions", {}).get(EXTENSION, {}).get("outlet")
     return found

@@ -47,6 +47,13 @@ class Pulse:
         """A sighting came that can't be used."""
         self._note(device, "error", fingerprint, message)
 
+    def gone(self, device: str, message: str) -> None:
+        """The device is offline; says nothing of one that isn't known."""
+        with self._lock:
+            if device not in self._beats:
+                return
+        self._note(device, "offline", None, message)
+
     def told(self, status: DeviceStatus) -> None:
         """The device has told of itself."""
         with self._lock:

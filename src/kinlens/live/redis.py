@@ -7,12 +7,14 @@ device the newest first, as long as it takes. While Redis is away, this process 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import secrets
 import struct
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from kinlens.errors import ConfigError, InvalidInput, MissingDependency
@@ -20,7 +22,7 @@ from kinlens.live.memory import MemoryStore
 from kinlens.live.redis_health import ELSEWHERE, WHOLE, Health, code_of
 from kinlens.live.redis_scripts import PUT, SET_STATUS
 from kinlens.live.slots import Slots
-from kinlens.live.store import RESTART, Bounds, Event, Watcher, same_view
+from kinlens.live.store import RESTART, Bounds, Event, Watcher, is_newer, same_sighting, same_view
 from kinlens.live.types import DeviceStatus, View
 from kinlens.messaging import redacted
 
@@ -118,6 +120,8 @@ class RedisStore:
         kept = [view for value in packed if (view := self._read(_unpack, value)) is not None]
         if not kept:
             return own
+        if own and same_sighting(own[0], kept[0]):
+            kept[0] = replace(kept[0], came=own[0].came)
         if not own or not _newer(own[0], kept[0]):
             return kept
         return [own[0], *kept[same_view(own[0], kept[0]) :]][:limit]
@@ -129,7 +133,7 @@ class RedisStore:
         for data in kept:
             status = self._read(DeviceStatus.from_json, data)
             known = found.get(status.device) if status else None
-            if status and (known is None or known.at <= status.at):
+            if status and (known is None or known.at < status.at):
                 found[status.device] = status
         return [found[device] for device in sorted(found)]
 
@@ -208,7 +212,7 @@ class RedisStore:
             4,
             *(self._key("devices"), self._key("status"), self._key("views", view.device)),
             self._key("head", view.device),
-            *self._arguments(view.device, "view", body),
+            *self._arguments(view, "view", body),
             struct.pack("<I", len(body)) + body + (view.picture or b""),
             view.session,
             f"{view.sequence:020}",  # texts compare as numbers do, without the loss of floats
@@ -219,14 +223,15 @@ class RedisStore:
 
     def _queue_status(self, pipeline: Any, status: DeviceStatus) -> None:
         body = status.to_json()
-        arguments = self._arguments(status.device, "status", body)
+        arguments = self._arguments(status, "status", body)
         keys = self._key("devices"), self._key("status")
         pipeline.eval(SET_STATUS, 2, *keys, *arguments, body)
 
-    def _arguments(self, device: str, kind: str, body: bytes) -> tuple[Any, ...]:
-        event = f"{self._origin} {kind} ".encode() + body
+    def _arguments(self, of: Event, kind: str, body: bytes) -> tuple[Any, ...]:
+        # With its age, it is as old to those who hear of it, whatever their clocks say.
+        event = f"{self._origin}:{of.age:.3f} {kind} ".encode() + body
         expiry = int(self._bounds.expiry * 1000)
-        return self._prefix, device, event, self._bounds.devices, expiry, self._channel
+        return self._prefix, of.device, event, self._bounds.devices, expiry, self._channel
 
     def _listen(self) -> None:
         wait = FIRST_WAIT
@@ -270,18 +275,19 @@ class RedisStore:
         for packed in newest:
             view = self._read(_unpack, packed) if isinstance(packed, bytes) else None
             own = self._own.latest(view.device) if view else None
-            if view and (own is None or view.received_at > own.received_at):
+            if view and (own is None or is_newer(view, own)):
                 self._own.put(view)
 
     def _hear(self, data: bytes) -> None:
-        origin, _, rest = data.partition(b" ")
+        sender, _, rest = data.partition(b" ")
+        origin, _, age = sender.partition(b":")
         kind, _, body = rest.partition(b" ")
         if origin == self._origin.encode():
             return
         if kind == b"view" and (view := self._read(View.from_json, body)) is not None:
-            self._own.put(view)
+            self._own.put(replace(view, came=_came(age) or view.came))
         if kind != b"view" and (status := self._read(DeviceStatus.from_json, body)) is not None:
-            self._own.set_status(status)
+            self._own.set_status(replace(status, came=_came(age) or status.came))
 
     def _read(self, read: Callable[[bytes], T], data: bytes) -> T | None:
         """What was read, or None for someone else's, or another version's."""
@@ -346,4 +352,13 @@ def _listed(found: object) -> list[bytes]:
 def _newer(view: View, than: View) -> bool:
     """Whether our own view hasn't got to Redis yet, or not with its picture."""
     whole = view.picture is not None or not view.pictured
-    return whole and view.received_at > than.received_at
+    return whole and is_newer(view, than)
+
+
+def _came(age: bytes) -> float | None:
+    """Monotonic seconds of what was so old when it was sent; None if that can't be read."""
+    try:
+        seconds = float(age)
+    except ValueError:  # it is by an earlier version, or someone else's
+        return None
+    return time.monotonic() - seconds if 0 <= seconds < math.inf else None

@@ -16,6 +16,7 @@ from kinlens.images import encode_thumbnail
 from kinlens.live import wire
 from kinlens.live.admission import Admission
 from kinlens.live.fitness import PICTURE_SIDE, is_showable, misfit
+from kinlens.live.leases import Leases
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
 from kinlens.live.pulse import Pulse
@@ -108,9 +109,11 @@ class LiveService:
         self._admission = Admission(self._policy.rate, self._policy.devices)
         self._pulse = Pulse(store, self._policy.devices)
         self._refusals = Refusals(self._policy.devices)
+        self._leases = Leases(self._lapsed, self._policy.devices)
         self._encoding: Batcher[Pixels, Vectors] = Batcher(self._encode, max_size=ENCODE_BATCH)
         self._frames: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._last_number = 0
         self._complained_at = -COMPLAIN
 
     def start(self) -> None:
@@ -128,6 +131,7 @@ class LiveService:
         """Leave the bus, finish what is looked up, and close the store."""
         if self.bus is not None:
             self.bus.close()
+        self._leases.close()
         self._encoding.close()
         self.matcher.close()
         self.store.close()
@@ -170,6 +174,8 @@ class LiveService:
         picture: bytes,
         taken_at: float | None = None,
         sequence: int | None = None,
+        came: float | None = None,
+        within: float | None = None,
     ) -> bool:
         """Take a frame of a device that doesn't encode by itself, such as a browser's camera.
 
@@ -181,6 +187,9 @@ class LiveService:
         picture : encoded, of any kind that Kinlens reads; a small JPEG is best
         taken_at : by the device's clock; None for now
         sequence : grows with every frame of the device; None for the time of arrival
+        came : monotonic seconds, when the device began to send it; None for now
+        within : seconds within which the device promises another frame: without one it is offline.
+            None for no promise: it is offline after `SILENT`
 
         Returns
         -------
@@ -195,7 +204,10 @@ class LiveService:
         check_device(device)
         if not self._admit(device):
             return False
-        received_at = time.time()
+        if within is not None:
+            self._leases.renew(device, within)
+        came = time.monotonic() if came is None else came
+        received_at = time.time() - (time.monotonic() - came)
         with self._lock:
             ticket = self._frames.pop(device, 0) + 1
             self._frames[device] = ticket
@@ -207,18 +219,58 @@ class LiveService:
             self.counters.add("dropped")
             return False
         vector = self._encoding.submit(recipe.square(decoded.pixels))
+        if device not in self._frames:
+            self.counters.add("dropped")
+            return False  # it has said goodbye meanwhile
         small = picture.startswith(b"\xff\xd8\xff") and is_showable(picture)
         return self._take(
             Sighting(
                 device=device,
-                sequence=int(received_at * 1e6) if sequence is None else sequence,
+                sequence=self._number(received_at) if sequence is None else sequence,
                 taken_at=received_at if taken_at is None else taken_at,
                 fingerprint=self.search.encoder.fingerprint,
                 vector=vector,
                 picture=picture if small else encode_thumbnail(decoded.pixels, PICTURE_SIDE),
                 received_at=received_at,
+                came=came,
             )
         )
+
+    def stay(self, device: str, within: float) -> None:
+        """A device that sends frames shows that it is there, though no frame has come yet.
+
+        Parameters
+        ----------
+        within : see `see`
+        """
+        self._leases.renew(device, within)
+
+    def leave(self, device: str) -> None:
+        """A device that sends frames has stopped: it is offline at once.
+
+        Raises
+        ------
+        InvalidInput : not a device's id
+        """
+        check_device(device)
+        self._leases.end(device)
+        with self._lock:
+            self._frames.pop(device, None)
+        self._pulse.gone(device, "It has stopped.")
+
+    def _lapsed(self, device: str, within: float) -> bool:
+        """Note that a device has kept silent for longer than it promised; False if it hasn't."""
+        seen = self.store.latest(device)  # it may have sent frames to another server
+        if seen is not None and seen.age < within:
+            return False
+        self._pulse.gone(device, f"No frame has come for {within:.0f} s.")
+        return True
+
+    def _number(self, at: float) -> int:
+        """A sequence number for a time: its microseconds, but more than all before."""
+        with self._lock:
+            self._last_number = max(self._last_number + 1, int(at * 1e6))
+            return self._last_number
 
     def latest(self, device: str) -> View | None:
         """The newest view of a device."""
@@ -250,8 +302,7 @@ class LiveService:
 
     def devices(self) -> list[DeviceStatus]:
         """How each device fares; an online one that has been silent for long counts as offline."""
-        now = time.time()
-        return [_or_silent(status, now) for status in self.store.devices()]
+        return [_or_silent(status) for status in self.store.devices()]
 
     def connections(self) -> dict[str, str]:
         """How the broker and where views are kept fare, where there is one: "ok" or a reason."""
@@ -287,7 +338,9 @@ class LiveService:
                 raise PermissionDenied(
                     f"{device} has a key, so features that nobody signed can't be its own."
                 )
-            return wire.unpack_deeplens(message.payload, device, received_at=time.time())
+            now = time.time()
+            found = wire.unpack_deeplens(message.payload, device, received_at=now)
+            return replace(found, sequence=self._number(now))
 
         sighting = self._read(message, read)
         if sighting is not None:
@@ -358,7 +411,7 @@ class LiveService:
         return encode_each(self.search.parts.encoder, batch)
 
 
-def _or_silent(status: DeviceStatus, now: float) -> DeviceStatus:
-    if status.state != "online" or now - status.at <= SILENT:
+def _or_silent(status: DeviceStatus) -> DeviceStatus:
+    if status.state != "online" or status.age <= SILENT:
         return status
-    return replace(status, state="offline", message=f"Silent for {now - status.at:.0f} s.")
+    return replace(status, state="offline", message=f"Silent for {status.age:.0f} s.")
