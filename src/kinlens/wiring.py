@@ -39,7 +39,8 @@ from kinlens.ingest import reencode as run_reencode
 from kinlens.keys import KeyStore, secret_of
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
-from kinlens.live.service import LiveService, Policy
+from kinlens.live.policy import Policy
+from kinlens.live.service import LiveService
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
 from kinlens.messaging import open_bus

@@ -49,11 +49,6 @@ class Leases:
                 self._thread.start()
             self._changed.notify_all()
 
-    def end(self, device: str) -> None:
-        """A device promises nothing any more."""
-        with self._changed:
-            self._leases.pop(device, None)
-
     def close(self) -> None:
         """Call back no more."""
         with self._changed:

@@ -48,9 +48,10 @@ class Pulse:
         self._note(device, "error", fingerprint, message)
 
     def gone(self, device: str, message: str) -> None:
-        """The device is offline; says nothing of one that isn't known."""
+        """The device is offline, if it is known and wasn't already."""
         with self._lock:
-            if device not in self._beats:
+            known = self._beats.get(device)
+            if known is None or known.status.state == "offline":
                 return
         self._note(device, "offline", None, message)
 

@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from kinlens.adding import encode_each
 from kinlens.batching import Batcher
@@ -19,6 +19,7 @@ from kinlens.live.fitness import PICTURE_SIDE, is_showable, misfit
 from kinlens.live.leases import Leases
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
+from kinlens.live.policy import DeviceKeys, Policy
 from kinlens.live.pulse import Pulse
 from kinlens.live.refusals import Refusals
 from kinlens.live.store import LatestStore, Watcher
@@ -36,37 +37,11 @@ SILENT = 30.0
 
 ENCODE_BATCH = 16
 MAX_HISTORY = 1000
+LAST_FRAME = 2.0
+"""Seconds after a device has stopped in which its last frame may still come."""
+
 COMPLAIN = 10.0
 """Seconds between two lines in the log about what was refused."""
-
-
-class DeviceKeys(Protocol):
-    """The keys that devices sign with."""
-
-    @property
-    def devices_guarded(self) -> bool:
-        """Whether devices need a key: whether one was ever made."""
-
-    def secrets(self, device: str) -> Sequence[str]:
-        """What the working keys of a device sign with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What devices may do.
-
-    Parameters
-    ----------
-    group : matchers of one group share the devices' messages
-    rate : sightings a second that a device may send
-    devices : known at once
-    unnamed : take vectors that name no encoder
-    """
-
-    group: str = "kinlens"
-    rate: float = 60.0
-    devices: int = 512
-    unnamed: bool = False
 
 
 class LiveService:
@@ -175,7 +150,6 @@ class LiveService:
         taken_at: float | None = None,
         sequence: int | None = None,
         came: float | None = None,
-        within: float | None = None,
     ) -> bool:
         """Take a frame of a device that doesn't encode by itself, such as a browser's camera.
 
@@ -188,8 +162,6 @@ class LiveService:
         taken_at : by the device's clock; None for now
         sequence : grows with every frame of the device; None for the time of arrival
         came : monotonic seconds, when the device began to send it; None for now
-        within : seconds within which the device promises another frame: without one it is offline.
-            None for no promise: it is offline after `SILENT`
 
         Returns
         -------
@@ -204,8 +176,6 @@ class LiveService:
         check_device(device)
         if not self._admit(device):
             return False
-        if within is not None:
-            self._leases.renew(device, within)
         came = time.monotonic() if came is None else came
         received_at = time.time() - (time.monotonic() - came)
         with self._lock:
@@ -237,11 +207,11 @@ class LiveService:
         )
 
     def stay(self, device: str, within: float) -> None:
-        """A device that sends frames shows that it is there, though no frame has come yet.
+        """A device that sends frames is there, and promises to be heard again.
 
         Parameters
         ----------
-        within : see `see`
+        within : seconds of silence after which it is offline, rather than after `SILENT`
         """
         self._leases.renew(device, within)
 
@@ -253,7 +223,7 @@ class LiveService:
         InvalidInput : not a device's id
         """
         check_device(device)
-        self._leases.end(device)
+        self._leases.renew(device, LAST_FRAME)  # one may be on its way, and would be its return
         with self._lock:
             self._frames.pop(device, None)
         self._pulse.gone(device, "It has stopped.")

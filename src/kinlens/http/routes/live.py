@@ -185,9 +185,9 @@ async def frames(
     if within is not None:
         service.stay(device, within)
     body = await read_bytes(request, MAX_FRAME)
-    accepted = await context.cameras.run(
-        service.see, device, body, sequence=sequence, came=came, within=within
-    )
+    if within is not None:
+        service.stay(device, within)
+    accepted = await context.cameras.run(service.see, device, body, sequence=sequence, came=came)
     return answers.json_response({"accepted": accepted}, 202)
 
 
