@@ -63,7 +63,7 @@ def test_its_owner_is_told_who_sees_it_before_the_browser_asks(page: Page, live_
     )
     page.get_by_role("button", name="Use this camera").last.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("Everybody who can open this page sees what it sees")
+    expect(dialog).to_contain_text("Everybody who can open this page sees what you show")
     expect(dialog).to_contain_text("as browser-")
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
     page.keyboard.press("Escape")
