@@ -279,7 +279,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, list):
         return all(isinstance(part, str) and _is_storable(part) for part in value)
     if isinstance(value, str):
-        return not any("\ud800" <= char <= "\udfff" for char in value)
+        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     return value is None or (isinstance(value, float) and math.isfinite(value))
