@@ -111,6 +111,22 @@ class Adder:
 
         Raises
         ------
+        CatalogFull, CatalogBusy : nothing of this batch is stored, or all of it and no outcome is
+            recorded
+        """
+        outcomes = [*self.store(batch, vectors), *settled]
+        self.record(outcomes, hashes_of(batch))
+        return outcomes
+
+    def store(self, batch: Sequence[Prepared], vectors: Vectors) -> list[Outcome]:
+        """Store items durably; `record` is still to be called with the outcomes.
+
+        Parameters
+        ----------
+        batch, vectors : see `commit`
+
+        Raises
+        ------
         CatalogFull, CatalogBusy : nothing of this batch is stored
         """
         encoded = [entry for entry in batch if entry.pixels is not None]
@@ -119,8 +135,6 @@ class Adder:
             outcomes = self._upsert(encoded, vectors)
             outcomes += [self._update(entry) for entry in changed]
             self._drop_replaced(batch)
-        outcomes += settled
-        self.record(outcomes, {entry.item.id: entry.item.content_hash for entry in batch})
         return outcomes
 
     def record(self, outcomes: Sequence[Outcome], hashes: dict[str, str] | None = None) -> None:
@@ -249,6 +263,11 @@ def separate(
             vectors[row] = result
             row += 1
     return stored, vectors[:row], failed
+
+
+def hashes_of(batch: Sequence[Prepared]) -> dict[str, str]:
+    """Content hash by id."""
+    return {entry.item.id: entry.item.content_hash for entry in batch}
 
 
 def reference_of(new: NewItem) -> str:

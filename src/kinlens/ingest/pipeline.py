@@ -36,7 +36,7 @@ ENCODERS = 2
 """Threads that encode: while one gathers a batch, the network computes the other's."""
 
 WRITE_BATCHES = 8
-WRITE_PATIENCE = 0.2
+WRITE_PATIENCE = 0.1
 """Seconds for which batches are gathered, so that one transaction stores several."""
 
 _HURRY = 1.0
