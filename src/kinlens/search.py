@@ -198,11 +198,16 @@ class Search:
             outcomes += self._add_batch(batch)
         return outcomes
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove items and the copies of their pictures; gives the ids that existed."""
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
+        """Remove items and the copies of their pictures; gives the ids that existed.
+
+        Parameters
+        ----------
+        owner : remove only the items of this owner; see `kinlens.catalog.owners`
+        """
         with self.parts.store.locked():
             pictures = {item.picture: item.content_hash for item in self.get(ids).values()}
-            deleted = self.parts.catalog.delete(ids)
+            deleted = self.parts.catalog.delete(ids, owner=owner)
             self._adder.forget(pictures)
         self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
         return deleted
