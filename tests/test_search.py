@@ -198,17 +198,26 @@ def test_a_field_that_no_item_has_is_warned_of(filled: Search):
     [
         (
             {"price": {"$lt": "20"}},
-            "All values of price are numbers, and the filter compares it with a text, which never "
-            "holds.",
+            "All values of price are numbers, and the filter compares it with a text. The two never "
+            "match.",
         ),
         (
             {"$not": {"$or": [{"color": {"$ne": 1}}, {"price": 3}]}},
-            "All values of color are texts, and the filter compares it with a number, which never "
-            "holds.",
+            "All values of color are texts, and the filter compares it with a number. The two never "
+            "match.",
         ),
         ({"price": {"$lt": -1}}, None),
         ({"price": {"$in": [-1, "20"]}}, None),
-        ({"price": {"$ne": "20"}}, None),
+        (
+            {"price": {"$ne": "20"}},
+            "All values of price are numbers, and the filter compares it with a text. The two never "
+            "match.",
+        ),
+        (
+            {"$or": [{"color": "red"}, {"price": "20"}]},
+            "All values of price are numbers, and the filter compares it with a text. The two never "
+            "match.",
+        ),
         ({"price": None}, None),
     ],
     ids=str,

@@ -235,8 +235,9 @@ class Search:
     def warnings(self, where: Where | None) -> tuple[str, ...]:
         """What a filter may not mean as it was said.
 
-        Fields that no item has, and which there are; where no item passes, fields whose values are
-        all of another kind. It isn't an error: items may get such fields and values later.
+        Fields that no item has, and which there are; fields whose values are all of another kind
+        than what they are compared with. It isn't an error: items may get such fields and values
+        later.
         """
         tree, catalog = filters.parse(where), self.parts.catalog
         named = filters.fields_of(tree)
@@ -245,10 +246,9 @@ class Search:
             return ()
         if unknown:
             return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
-        if catalog.count(where):
-            return ()
-        kinds = {field.name: field.kind for field in self.fields()}
-        return filters.other_kinds(filters.kinds_compared(tree), kinds)
+        compared = filters.comparisons(tree)
+        kinds = catalog.kinds(compared, every=not catalog.count(where))
+        return filters.other_kinds(compared, kinds)
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -178,6 +178,17 @@ class Catalog(Protocol):
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """The kinds of the values of fields, null aside; see `kinlens.catalog.filters.kind`.
+
+        Parameters
+        ----------
+        compared : fields, each with the kind of what it is compared with
+        every : of all these fields, rather than of those that never had a value of that kind
+        """
 
     def scan(
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None

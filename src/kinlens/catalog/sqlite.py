@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -215,6 +215,13 @@ class SqliteCatalog:
         """See `Catalog.fields`."""
         with self._matrix.current(columns=True) as (_, _, contents):
             return contents.fields()
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`."""
+        with self._matrix.current(columns=True) as (_, _, contents):
+            return contents.kinds(compared, every=every)
 
     def scan(
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None

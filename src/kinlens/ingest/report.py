@@ -85,6 +85,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """As JSON, for programs."""
         facts = asdict(self)
+        facts["columns"] = [column.to_dict() for column in self.columns]
         facts["seconds"] = round(self.seconds, 3)
         facts["failures"] = [
             {"id": entry.id, "reason": entry.reason, "reference": entry.reference}
