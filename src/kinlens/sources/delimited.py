@@ -158,7 +158,8 @@ class DelimitedSource:
                 ) from error
 
     def _is_torn(self, lines: Sequence[str]) -> bool:
-        if len(lines) == 1 and lines[0].endswith(("\n", "\r")):
+        whole = len(lines) == 1 and lines[0].endswith(("\n", "\r"))
+        if whole and lines[0].count('"') % 2 == 0:
             return False
         try:
             list(csv.reader(lines, delimiter=self._delimiter, strict=True))
