@@ -201,9 +201,7 @@ class Search:
     def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
         """Remove items and the copies of their pictures; gives the ids that existed.
 
-        Parameters
-        ----------
-        owner : remove only the items of this owner; see `kinlens.catalog.owners`
+        With `owner`, only those that it owns; see `kinlens.catalog.owners`.
         """
         with self.parts.store.locked():
             pictures = {item.picture: item.content_hash for item in self.get(ids).values()}
