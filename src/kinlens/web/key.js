@@ -1,0 +1,29 @@
+/**
+ * The dialog that asks for an API key, on both pages.
+ */
+
+import { setApiKey } from './api.js';
+import { announce, byId, typed } from './dom.js';
+
+/** @typedef {import('./trouble.js').Trouble} Trouble */
+
+/** @param {Pick<Trouble, 'title' | 'text' | 'fault'>} trouble why a key is asked for */
+export function askKey({ title, text, fault }) {
+  const dialog = typed('key', HTMLDialogElement);
+  const input = typed('key-input', HTMLInputElement);
+  byId('key-title').textContent = title;
+  byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
+  input.toggleAttribute('aria-invalid', fault === 'key');
+  if (dialog.open) return;
+  input.value = '';
+  dialog.showModal();
+  if (fault === 'key') announce(`${title}. ${text}`);
+}
+
+/** @param {() => void} act called once a key was entered */
+export function onKey(act) {
+  typed('key-form', HTMLFormElement).addEventListener('submit', () => {
+    setApiKey(typed('key-input', HTMLInputElement).value);
+    act();
+  });
+}
