@@ -90,7 +90,6 @@ export class RangeControl {
     const bound = value === stop || (value !== null && this.#written(value) === this.#written(stop)) ? null : value;
     const { min, max } = end === 'from' ? { min: bound, max: this.#range.max } : { min: this.#range.min, max: bound };
     const turned = min !== null && max !== null && min > max;
-    if (turned) announce('From and to were exchanged, so that from is the smaller number.');
     this.show(turned ? { min: max, max: min } : { min, max });
     this.onchange(this.#range);
   }
