@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nsmallest
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -143,27 +142,15 @@ def _field(name: str, column: Column, alive: Mask) -> Field:
     elements[:2] = 0
     present = np.flatnonzero(elements)
     field_kind = kinds.pop() if len(kinds) == 1 else "mixed"
-    numbers = column.dictionary.numbers()[present] if field_kind == "number" else None
+    lowest, highest = column.dictionary.range_of(present) if field_kind == "number" else (None,) * 2
     return Field(
         name=name,
         kind=_FIELD_KINDS[field_kind],
         count=int(wholes.sum()),
         distinct=len(present),
-        minimum=None if numbers is None else _exact(min, numbers, present, values),
-        maximum=None if numbers is None else _exact(max, numbers, present, values),
+        minimum=lowest,
+        maximum=highest,
     )
-
-
-def _exact(
-    end: Callable[..., Any],
-    numbers: npt.NDArray[np.float64],
-    codes: npt.NDArray[np.intp],
-    values: Sequence[Any],
-) -> float | int:
-    """The smallest or largest value; integers that a float64 would round keep their digits."""
-    near = codes[numbers == end(numbers.min(), numbers.max())]
-    found: float | int = end(values[code] for code in near)
-    return found if abs(found) > 2**53 else float(found)
 
 
 _FIELD_KINDS: Mapping[str, FieldKind] = {

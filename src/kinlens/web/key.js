@@ -20,10 +20,7 @@ export function askKey({ title, text, fault }) {
   if (fault === 'key') announce(`${title}. ${text}`);
 }
 
-/** @param {() => void} act called once a key was entered */
-export function onKey(act) {
-  typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-    setApiKey(typed('key-input', HTMLInputElement).value);
-    act();
-  });
+/** Use the key that was entered from now on. */
+export function takeKey() {
+  setApiKey(typed('key-input', HTMLInputElement).value);
 }

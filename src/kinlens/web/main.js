@@ -11,7 +11,7 @@ import { announce, byId, fly, placeUnder, typed } from './dom.js';
 import { FacetPanel } from './facets.js';
 import { Grid } from './grid.js';
 import { Intake } from './intake.js';
-import { askKey, onKey } from './key.js';
+import { askKey, takeKey } from './key.js';
 import { watchKeys } from './keys.js';
 import { Options } from './options.js';
 import { QueryPanel } from './query.js';
@@ -250,7 +250,8 @@ byId('brand').addEventListener('click', (event) => {
   store.step(emptyState());
 });
 
-onKey(() => {
+typed('key-form', HTMLFormElement).addEventListener('submit', () => {
+  takeKey();
   results.again();
   detail.recaption();
 });

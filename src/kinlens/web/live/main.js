@@ -5,9 +5,9 @@
 import { Problem, Unreachable, listFields } from '../api.js';
 import { REASONS } from '../camera.js';
 import { Captions } from '../captions.js';
-import { announce, byId, el, icon } from '../dom.js';
+import { announce, byId, el, icon, typed } from '../dom.js';
 import { Grid } from '../grid.js';
-import { askKey, onKey } from '../key.js';
+import { askKey, takeKey } from '../key.js';
 import { emptyState, example, toAddress } from '../state.js';
 import { explain } from '../trouble.js';
 import { keepUpload, uploadsKept } from '../uploads.js';
@@ -278,7 +278,8 @@ byId('pause').addEventListener('click', () => {
   stage.show(own.running && devices.chosen === own.name);
   refresh();
 });
-onKey(() => {
+typed('key-form', HTMLFormElement).addEventListener('submit', () => {
+  takeKey();
   const device = devices.chosen;
   devices.chosen = null;
   begin();
