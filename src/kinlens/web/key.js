@@ -20,7 +20,14 @@ export function askKey({ title, text, fault }) {
   if (fault === 'key') announce(`${title}. ${text}`);
 }
 
-/** Use the key that was entered from now on. */
-export function takeKey() {
+/**
+ * Use the key that was entered from now on. The form closes its dialog only after the event, when a
+ * refusal may have opened it again, so it is closed here.
+ *
+ * @param {SubmitEvent} event
+ */
+export function takeKey(event) {
+  event.preventDefault();
+  typed('key', HTMLDialogElement).close();
   setApiKey(typed('key-input', HTMLInputElement).value);
 }

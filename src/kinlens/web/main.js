@@ -250,8 +250,8 @@ byId('brand').addEventListener('click', (event) => {
   store.step(emptyState());
 });
 
-typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-  takeKey();
+typed('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+  takeKey(event);
   results.again();
   detail.recaption();
 });

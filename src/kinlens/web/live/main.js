@@ -278,8 +278,8 @@ byId('pause').addEventListener('click', () => {
   stage.show(own.running && devices.chosen === own.name);
   refresh();
 });
-typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-  takeKey();
+typed('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+  takeKey(event);
   const device = devices.chosen;
   devices.chosen = null;
   begin();
