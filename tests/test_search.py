@@ -189,6 +189,8 @@ def test_a_field_that_no_item_has_is_warned_of(filled: Search):
         (warning,) = filled.similar(one, where=where).warnings
         assert warning.startswith(hint)
     assert filled.similar(one, where={"color": "blue"}).warnings == ()
+    (warning,) = filled.warnings({"$field": {"$set": "tea"}})
+    assert warning.startswith("No item has the field $set")
     filled.delete([item.id for item in filled.items()])
     assert filled.warnings({"colour": "blue"}) == ()
 

@@ -239,7 +239,7 @@ class Search:
         """
         tree, catalog = filters.parse(where), self.parts.catalog
         named = filters.fields_of(tree)
-        unknown = [name for name in named if not catalog.count({name: {"$exists": True}})]
+        unknown = [name for name in named if not catalog.count(filters.exists(name))]
         if not named or not catalog.count():
             return ()
         if unknown:
