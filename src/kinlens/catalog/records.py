@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from kinlens.errors import InvalidInput
-from kinlens.types import Item, Metadata, Vectors, check_id
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Item, Metadata, Vectors, check_id
 
 ITEM_COLUMNS = "id, picture, content_hash, width, height, metadata"
 VECTOR_DTYPE = np.dtype("<f4")
 
-_LARGEST_INTEGER = 2**63
 _LENGTH_TOLERANCE = 1e-3
 
 
@@ -118,7 +117,7 @@ def _metadata_json(item_id: str, metadata: Metadata) -> str:
     for name, value in metadata.items():
         if not isinstance(name, str) or not _is_value(value):
             raise InvalidInput(
-                f"Metadata is texts, finite numbers (integers below 2**63), true, false, null and "
+                f"Metadata is texts, finite numbers (whole ones from -2**63 to 2**63 - 1), true, false, null and "
                 f"lists of texts, by name; item {item_id!r:.80} has {name!r:.80}: {value!r:.80}."
             )
     text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
@@ -136,7 +135,7 @@ def _is_value(value: object) -> bool:
     if value is None or isinstance(value, str | bool):
         return True
     if isinstance(value, int):
-        return -_LARGEST_INTEGER <= value < _LARGEST_INTEGER
+        return MIN_INTEGER <= value <= MAX_INTEGER
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
