@@ -105,16 +105,21 @@ class AnyOf:
 
 Filter: TypeAlias = OneOf | Compare | Exists | Not | AllOf | AnyOf
 
+EVERYTHING = AllOf(())
+"""Holds for every item."""
 
-def parse(where: Where | None) -> Filter:
-    """The tree of a filter; None and {} hold for every item.
+
+def parse(where: Where | Filter | None) -> Filter:
+    """The tree of a filter; None and {} hold for every item. A tree is given back as it is.
 
     Raises
     ------
     InvalidFilter : the message names the path of the mistake, such as ``where.price.$gte``
     """
+    if isinstance(where, OneOf | Compare | Exists | Not | AllOf | AnyOf):
+        return where
     if where is None or (isinstance(where, Mapping) and not where):
-        return AllOf(())
+        return EVERYTHING
     return _Parser().filter(where, "where", 1)
 
 

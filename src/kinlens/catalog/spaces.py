@@ -42,6 +42,14 @@ def head_of(connection: sqlite3.Connection) -> Head | None:
     return Head(revision, deletions_from, space, EncoderIdentity(name, fingerprint, dim))
 
 
+def known_head(connection: sqlite3.Connection) -> Head:
+    """The same; `CatalogError` before the first space."""
+    head = head_of(connection)
+    if head is None:
+        raise CatalogError("The catalog has no vectors yet; index again.")
+    return head
+
+
 _HEAD = """
     SELECT
         (SELECT value FROM meta WHERE name = 'revision'),
