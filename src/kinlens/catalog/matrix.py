@@ -63,7 +63,7 @@ class Matrix:
                         return
                 with self._lock.write() as downgrade:
                     # Another thread may have read a later state than this connection shows.
-                    if self._contents.revision <= head.revision:
+                    if self._contents.state <= (head.generation, head.revision):
                         self._contents.follow(connection, head, vectors=vectors, columns=columns)
                         downgrade()
                         yield connection, head, self._contents
@@ -95,6 +95,7 @@ class Contents:
     def clear(self) -> None:
         """Forget everything."""
         self.revision = -1
+        self.generation = 0
         self.index: ExactIndex | None = None
         self._space = 0
         self._columns: Columns | None = None
@@ -106,6 +107,11 @@ class Contents:
 
     def __len__(self) -> int:
         return self._living
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Generation and revision that the contents show; later ones are greater."""
+        return self.generation, self.revision
 
     @property
     def columns(self) -> Columns:
@@ -152,7 +158,7 @@ class Contents:
     def shows(self, head: Head, *, vectors: bool, columns: bool) -> bool:
         """Whether it is up to date and has what is needed."""
         return (
-            self.revision == head.revision
+            self.state == (head.generation, head.revision)
             and not (vectors and (self.index is None or self._space != head.space))
             and not (columns and self._columns is None)
         )
@@ -177,9 +183,11 @@ class Contents:
             self.clear()
             raise
         self._masks, self._fields = {}, None
-        self.revision = head.revision
+        self.generation, self.revision = head.generation, head.revision
 
     def _drop_what_is_stale(self, head: Head, *, vectors: bool) -> None:
+        if self.generation != head.generation:  # another file, whose revisions say nothing here
+            self.clear()
         if self.index is not None and self._space != head.space:
             self.index = None
         dead = len(self._rows) - self._living

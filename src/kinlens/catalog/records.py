@@ -186,8 +186,9 @@ def _metadata_json(item_id: str, metadata: Metadata) -> str:
     for name, value in metadata.items():
         if not isinstance(name, str) or not _is_value(value):
             raise InvalidInput(
-                "Metadata is texts, finite numbers (whole ones from -2**63 to 2**63 - 1), true, false, "
-                f"null and lists of texts, by name; item {item_id!r:.80} has {name!r:.80}: {value!r:.80}."
+                "Metadata is texts, finite numbers (whole ones from -2**63 to 2**63 - 1), true, "
+                f"false, null and lists of texts, by name; item {item_id!r:.80} has {name!r:.80}: "
+                f"{value!r:.80}."
             )
     text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
     try:

@@ -15,6 +15,7 @@ import numpy as np
 from kinlens.catalog import filters, records, snapshots, spaces, writes
 from kinlens.catalog.base import CatalogSnapshot, CatalogStats
 from kinlens.catalog.database import BUSY_TIMEOUT, FILE_NAME, Database
+from kinlens.catalog.failures import is_file
 from kinlens.catalog.matrix import Matrix
 from kinlens.catalog.views import SCAN_BLOCK, SqliteView, vectors_of
 from kinlens.errors import CatalogError
@@ -79,7 +80,7 @@ class SqliteCatalog:
     def identity_of(folder: Path) -> EncoderIdentity | None:
         """Whose vectors the catalog of a folder holds; None if there is no catalog yet."""
         path = Path(folder) / FILE_NAME
-        if not path.is_file():
+        if not is_file(path):
             return None
         database = Database(path, create=False)
         try:
