@@ -105,7 +105,9 @@ def test_the_log_of_another_database_is_not_replayed(tmp_path: Path) -> None:
         catalog.upsert([item("b")], axis(1))
         file.unlink()
         shutil.copy(tmp_path / "backup" / "catalog.sqlite", file)
-        with pytest.raises(CatalogUnavailable, match="the log of the catalog that was there before"):
+        with pytest.raises(
+            CatalogUnavailable, match="the log of the catalog that was there before"
+        ):
             catalog.count()
         for suffix in ("-wal", "-shm"):
             Path(f"{file}{suffix}").unlink()
@@ -163,12 +165,12 @@ def test_a_catalog_of_another_encoder_is_refused(tmp_path: Path) -> None:
 def test_a_write_during_which_the_catalog_is_replaced_is_not_acknowledged(tmp_path: Path) -> None:
     here, there = make(tmp_path / "here", "a"), make(tmp_path / "there", "n")
     with SqliteCatalog.open(here) as catalog:
-        with (
-            pytest.raises(CatalogUnavailable, match="while something was written"),
-            catalog._database.write() as connection,
-        ):
-            connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
-            here.rename(tmp_path / "old")
-            there.rename(here)
+        write = catalog._database.write()
+        connection = write.__enter__()
+        connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+        here.rename(tmp_path / "old")
+        there.rename(here)
+        with pytest.raises(CatalogUnavailable, match="while something was written"):
+            write.__exit__(None, None, None)
         catalog.upsert([item("b")], axis(1))
         assert ids_of(catalog) == ["n", "b"]
