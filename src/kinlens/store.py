@@ -57,6 +57,7 @@ class PictureStore:
         self._folder = folder
         self._drafts = folder / ".drafts"
         self._swept = False
+        self._had_data_folder = identity_of(folder.parent) is not None
         self._limits = limits or Limits()
         self._lock = FileLock(folder / ".lock")  # each thread's own, which may take it again
 
@@ -161,7 +162,8 @@ class PictureStore:
 
     def _check_data_folder(self) -> None:
         """A data folder that was removed must not come back with nothing but copies."""
-        if identity_of(self._folder.parent) is None:
+        is_there = identity_of(self._folder.parent) is not None
+        if self._had_data_folder and not is_there:
             raise CatalogUnavailable(
                 f"The data folder {self._folder.parent} is gone, or may not be read. Put it back.",
                 "the data folder is gone, or may not be read",
