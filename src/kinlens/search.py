@@ -172,11 +172,14 @@ class Search:
             outcomes += self._add_batch(batch)
         return outcomes
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove items and the copies of their pictures; gives the ids that existed."""
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
+        """Remove items and the copies of their pictures; gives the ids that existed.
+
+        With `owner`, only those that it owns; see `kinlens.catalog.owners`.
+        """
         with self.parts.store.locked():
             pictures = {item.picture: item.content_hash for item in self.get(ids).values()}
-            deleted = self.parts.catalog.delete(ids)
+            deleted = self.parts.catalog.delete(ids, owner=owner)
             self._adder.forget(pictures)
         self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
         return deleted
@@ -219,8 +222,9 @@ class Search:
     def warnings(self, where: Where | None) -> tuple[str, ...]:
         """What a filter may not mean as it was said.
 
-        Fields that no item has, and which there are; where no item passes, fields whose values are
-        all of another kind. It isn't an error: items may get such fields and values later.
+        Fields that no item has, and which there are; fields whose values are all of another kind
+        than what they are compared with. It isn't an error: items may get such fields and values
+        later.
         """
         if not where:
             return ()

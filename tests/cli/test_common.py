@@ -31,6 +31,37 @@ def test_parse_where(typed: list[str], filter_: object) -> None:
     assert parse_where(typed) == filter_
 
 
+KINDS = {
+    "EAN": "string", "price": "number", "Bio": "boolean", "tags": "list", "size": "mixed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "filter_"),
+    [
+        ("EAN=344", {"EAN": {"$eq": "344"}}),
+        ("EAN!=0012", {"EAN": {"$ne": "0012"}}),
+        ("EAN>=5", {"EAN": {"$gte": "5"}}),
+        ("EAN=true", {"EAN": {"$eq": "true"}}),
+        ("price=9.50", {"price": {"$eq": 9.5}}),
+        ("price<007", {"price": {"$lt": 7}}),
+        ("price=-0", {"price": {"$eq": 0}}),
+        ("price=cheap", {"price": {"$eq": "cheap"}}),
+        ("price=true", {"price": {"$eq": "true"}}),
+        ("Bio=yes", {"Bio": {"$eq": True}}),
+        ("Bio!=No", {"Bio": {"$ne": False}}),
+        ("Bio=1", {"Bio": {"$eq": True}}),
+        ("Bio=perhaps", {"Bio": {"$eq": "perhaps"}}),
+        ("tags=2011", {"tags": {"$eq": "2011"}}),
+        ("size=40", {"size": {"$in": [40, "40"]}}),
+        ("unknown=40", {"unknown": {"$in": [40, "40"]}}),
+        ('{"EAN": 344}', {"EAN": 344}),
+    ],
+)
+def test_the_kind_of_a_field_decides_how_a_comparison_is_read(typed: str, filter_: object) -> None:
+    assert parse_where([typed], KINDS) == filter_
+
+
 @pytest.mark.parametrize("typed", ["red", "{broken", "=x", '{"a": }'])
 def test_parse_where_says_what_is_wrong(typed: str) -> None:
     with pytest.raises(InvalidInput, match="filter"):

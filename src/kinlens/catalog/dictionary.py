@@ -29,12 +29,14 @@ class Dictionary:
     ----------
     values : by number; a list as a tuple
     lists : the numbers of the values that are lists
+    kinds : of the values that were ever met, null aside; a list's elements count as well
     """
 
     def __init__(self) -> None:
         self.values: list[Scalar | tuple[str, ...] | None] = [None, None, False, True]
         self._known: dict[Any, int] = {}
         self.lists: list[int] = []
+        self.kinds: set[str] = set()
         self._owners: list[int] = []
         self._elements: list[int] = []
         self._numbers = np.full(4, np.nan)
@@ -48,6 +50,7 @@ class Dictionary:
         if value is None:
             return NULL
         if value is True or value is False:
+            self.kinds.add("boolean")
             return TRUE if value else FALSE
         key = tuple(value) if isinstance(value, list) else value
         found = self._known.get(key)
@@ -91,6 +94,7 @@ class Dictionary:
         if isinstance(key, tuple):
             self.lists.append(number)
         self._known[key] = number
+        self.kinds.add(kind(key))
         self.values.append(key)
         if isinstance(key, int) and abs(key) > _LARGEST_EXACT:
             self._large.append(number)

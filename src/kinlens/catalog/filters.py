@@ -33,7 +33,7 @@ These are MongoDB's rules.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
@@ -53,7 +53,12 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "$lte": le,
 }
 _A = {"string": "a text", "number": "a number", "boolean": "true or false"}
-_PLURAL = {"string": "texts", "number": "numbers", "boolean": "true or false"}
+_PLURAL = {
+    "string": "texts",
+    "number": "numbers",
+    "boolean": "true or false",
+    "list": "lists of texts",
+}
 FIELD_OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$exists", "$not")
 LOGICAL_OPERATORS = ("$and", "$or", "$not")
 
@@ -239,38 +244,46 @@ def unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
     )
 
 
-def kinds_compared(tree: Filter) -> dict[str, set[str]]:
-    """By field, the kinds of what a filter compares it with, null aside."""
+def comparisons(tree: Filter) -> set[tuple[str, str]]:
+    """Field and kind of what each test of a filter compares it with, null aside.
+
+    A test that names several kinds, such as ``{"$in": [7, "7"]}``, is meant so and left out.
+    """
     match tree:
         case AllOf(parts) | AnyOf(parts):
-            found: dict[str, set[str]] = {}
-            for part in parts:
-                for field, kinds in kinds_compared(part).items():
-                    found.setdefault(field, set()).update(kinds)
-            return found
+            return {pair for part in parts for pair in comparisons(part)}
         case Not(part):
-            return kinds_compared(part)
+            return comparisons(part)
         case OneOf(field, values):
-            return {field: {kind(value) for value in values} - {"null"}}
+            kinds = {kind(value) for value in values} - {"null"}
+            return {(field, one) for one in kinds} if len(kinds) == 1 else set()
         case Compare(field, _, value):
-            return {field: {kind(value)}}
-        case Exists(field):
-            return {field: set()}
+            return {(field, kind(value))}
+        case Exists():
+            return set()
 
 
-def other_kinds(compared: Mapping[str, set[str]], known: Mapping[str, str]) -> tuple[str, ...]:
+def other_kinds(
+    compared: Iterable[tuple[str, str]], known: Mapping[str, Collection[str]]
+) -> tuple[str, ...]:
     """What to tell someone whose filter compares fields with kinds that none of their values is.
 
     Parameters
     ----------
-    compared : see `kinds_compared`
-    known : by field, the kind of all its values; fields with several are left out
+    compared : see `comparisons`
+    known : by field, the kinds of its values, null aside
     """
+    wrong: dict[str, list[str]] = {}
+    for field, one in sorted(compared):
+        kinds = known.get(field, ())
+        reached = {"string" if name == "list" else name for name in kinds}
+        if kinds and one not in reached:
+            wrong.setdefault(field, []).append(one)
     return tuple(
-        f"All values of {field} are {_PLURAL[known[field]]}, and the filter compares it with "
-        f"{' and '.join(_A[one] for one in sorted(kinds))}, which never holds."
-        for field, kinds in sorted(compared.items())
-        if known.get(field) in _PLURAL and kinds and known[field] not in kinds
+        f"All values of {field} are {' or '.join(_PLURAL[name] for name in sorted(known[field]))}, "
+        f"and the filter compares it with {' and '.join(_A[one] for one in kinds)}. The two never "
+        "match."
+        for field, kinds in wrong.items()
     )
 
 

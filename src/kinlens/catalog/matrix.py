@@ -7,7 +7,7 @@ offset in every column. Positions ascend with rows, so they ascend with the orde
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -148,6 +148,14 @@ class Contents:
     def passes(self, tree: Filter, rows: npt.NDArray[np.int64]) -> Mask:
         """For which of these living rows a filter holds."""
         return self.mask(tree)[0][self._positions(rows)]
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`."""
+        columns = self.columns
+        names = {name for name, one in compared if every or columns.never_meets(name, one)}
+        return {name: columns.kinds(name, self._alive) for name in names}
 
     def fields(self) -> tuple[Field, ...]:
         """What the metadata fields hold."""

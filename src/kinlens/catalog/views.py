@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -73,6 +73,12 @@ class SqliteView:
     def fields(self) -> tuple[Field, ...]:
         """See `CatalogView.fields`."""
         return self._contents.fields()
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """See `CatalogView.kinds`."""
+        return self._contents.kinds(compared, every=every)
 
     def facets(
         self, fields: Sequence[str], *, limit: int = 100

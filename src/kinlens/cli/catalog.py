@@ -36,7 +36,7 @@ def list_items(
 ) -> None:
     """List items in order of their ids."""
     with common.open_catalog(data) as service:
-        condition = common.parse_where(where)
+        condition = common.where_for(service, where)
         with service.view(condition) as view:
             found = list(view.scan(after=after, limit=limit + 1))
             total, warnings = view.count(), filter_warnings(view)
