@@ -234,6 +234,12 @@ class KeyStore:
                 "restart, to go on without keys.",
                 "the keys were removed",
             )
+        if self._guarded and self._path.stat().st_size == 0:  # left as it is
+            raise CatalogUnavailable(
+                f"{self._path} was replaced by an empty file. Put the keys back; or restart, to go "
+                "on without them.",
+                "the keys were replaced by an empty file",
+            )
         old, self._db = self._db, self._open()
         old.close()
         log.warning("%s was replaced; it has been opened again.", self._path)
@@ -269,6 +275,8 @@ class KeyStore:
             try:
                 self._follow()
                 changed = self._db.execute(statement, values).rowcount
+                # The file alone then holds every key, also where its log is lost or left behind.
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error as error:
