@@ -20,7 +20,16 @@ from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound
 from kinlens.images import Limits, PictureLoader, decode_base64, read_file
 from kinlens.store import COPY, PictureStore, content_hash, path_reference
 from kinlens.thumbnails import ThumbnailCache
-from kinlens.types import Item, Metadata, NewItem, Outcome, Pixels, Vectors
+from kinlens.types import (
+    MAX_INTEGER,
+    MIN_INTEGER,
+    Item,
+    Metadata,
+    NewItem,
+    Outcome,
+    Pixels,
+    Vectors,
+)
 
 if TYPE_CHECKING:
     from kinlens.catalog.ledger import Ledger
@@ -304,8 +313,8 @@ def check_metadata(metadata: Metadata) -> None:
             )
         if not _is_storable(value):
             raise InvalidInput(
-                "A metadata value is a text, a finite number of up to 64 bits, true or false, a "
-                f"list of texts, or null; {name!r} is {value!r:.80}."
+                "A metadata value is a text, a finite number (a whole one from -2**63 to "
+                f"2**63 - 1), true or false, a list of texts, or null; {name!r} is {value!r:.80}."
             )
 
 
@@ -315,7 +324,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, str):
         return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, int):
-        return -(2**63) <= value < 2**63
+        return MIN_INTEGER <= value <= MAX_INTEGER
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 

@@ -27,6 +27,7 @@ from kinlens.encoders.later import LaterEncoder
 from kinlens.encoders.network import NetworkEncoder
 from kinlens.errors import (
     CatalogError,
+    CatalogUnavailable,
     ConfigError,
     FetchError,
     InvalidInput,
@@ -355,8 +356,14 @@ def _remember(data: Path, encoder: str) -> None:
 def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
     file = data / ENCODER_FILE
-    if file.is_file() and (name := file.read_text(encoding="utf-8")):
-        return name
+    try:
+        if file.is_file() and (name := file.read_text(encoding="utf-8")):
+            return name
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"{file} can't be read: {error.strerror}. Check the permissions of its folder.",
+            "the data folder can't be read",
+        ) from error
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
 

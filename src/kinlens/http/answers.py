@@ -146,8 +146,8 @@ class FieldBody(BaseModel):
     kind: FieldKind
     count: int
     distinct: int
-    minimum: float | None
-    maximum: float | None
+    minimum: int | float | None
+    maximum: int | float | None
 
 
 class FieldsAnswer(BaseModel):

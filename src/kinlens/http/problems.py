@@ -77,6 +77,9 @@ KINDS: dict[type[Exception], Kind] = {
     errors.PictureError: Kind("broken-picture", 422, "Picture can't be read"),
     errors.ForbiddenAddress: Kind("forbidden-address", 422, "Address not connected to"),
     errors.FetchError: Kind("fetch-failed", 422, "URL gave no picture"),
+    errors.PictureUnreadable: Kind(
+        "picture-unreadable", 503, "Picture can't be read", shown=False, retry_after=30
+    ),
     errors.SourceError: Kind("picture-gone", 404, "Picture no longer there", shown=False),
     errors.PictureGone: Kind("picture-gone", 404, "Picture no longer there", shown=False),
     errors.NotFound: Kind("not-found", 404, "Not found"),
@@ -85,6 +88,9 @@ KINDS: dict[type[Exception], Kind] = {
     errors.EncoderMismatch: Kind("encoder-mismatch", 409, "Vectors of another encoder"),
     errors.CatalogBusy: Kind("catalog-busy", 503, "Catalog busy", shown=False, retry_after=1),
     errors.CatalogFull: Kind("catalog-full", 507, "No space left", shown=False),
+    errors.CatalogUnavailable: Kind(
+        "catalog-unavailable", 503, "Catalog unavailable", retry_after=1
+    ),
     errors.CatalogError: Kind("catalog-failed", 500, "Catalog failed", shown=False),
     errors.Unauthenticated: Kind("unauthenticated", 401, "API key needed"),
     errors.PermissionDenied: Kind("permission-denied", 403, "Not allowed"),
@@ -204,6 +210,10 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def _detail(error: Exception, kind: Kind) -> str:
+    if isinstance(error, errors.PictureUnreadable):
+        return "The server may not read the picture's file, or its disk fails; its log says which."
+    if isinstance(error, errors.CatalogUnavailable):  # its message names a path
+        return f"Nothing can be read or written now: {error.reason}."
     if kind.shown:
         return str(error) or kind.title
     return _HIDDEN.get(

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kinlens.catalog.advice import filter_warnings
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.http import answers
 from kinlens.http.auth import READ, WRITE
@@ -127,13 +128,15 @@ async def list_items(
     condition = parse_where(where)
 
     def page() -> Response:
-        found = context.search.items(where=condition, after=after, limit=limit + 1)
+        with context.search.view(condition) as view:
+            found = list(view.scan(after=after, limit=limit + 1))
+            total, warnings = view.count(), filter_warnings(view)
         shown = found[:limit]
         body = {
             "items": [answers.item(entry, context.signer) for entry in shown],
             "next": shown[-1].id if len(found) > limit else None,
-            "total": context.search.count(condition),
-            "warnings": context.search.warnings(condition),
+            "total": total,
+            "warnings": warnings,
         }
         return answers.json_response(body)
 
