@@ -18,7 +18,7 @@ from kinlens.http.bodies import content_type, read_bytes
 from kinlens.http.context import Context, context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
-from kinlens.http.streams import Happened
+from kinlens.http.streams import Happened, StreamResponse
 from kinlens.live.service import LiveService
 from kinlens.live.types import View, check_device
 
@@ -225,9 +225,13 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
         context.hosts.check_origin(request.headers, writes=False)
     key = identify(request, context)
     who = f"key {key.name}" if key else client_of(request)
-    context.streams.check_room(who)
     service = _live(context)
-    first = await context.readers.run(_first, service, device)
+    slot = context.streams.enter(who)
+    try:
+        first = await context.readers.run(_first, service, device)
+    except BaseException:
+        context.streams.leave(slot)
+        raise
 
     async def write(happened: Happened) -> bytes:
         if isinstance(happened, View):
@@ -248,8 +252,5 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
         key = identify(request, context)
         return not context.keys.required or (key is not None and "read" in key.scopes)
 
-    content = context.streams.events(
-        service, device, first, write, now=now, allowed=allowed, who=who
-    )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(content, headers=headers, media_type="text/event-stream")
+    content = context.streams.events(service, slot, device, first, write, now=now, allowed=allowed)
+    return StreamResponse(context.streams, slot, content)
