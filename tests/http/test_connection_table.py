@@ -37,7 +37,7 @@ def test_the_longest_idle_one_of_a_client_makes_room() -> None:
     new = Fake(table, "10.0.0.1", idle=False)
     assert new.refusal is None
     assert second.dropped
-    assert not (busy.dropped or first.dropped or other.dropped)
+    assert not any(fake.dropped for fake in (busy, first, other))
     assert len(table) == 4
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -113,9 +115,7 @@ def test_clients_of_python_read_the_answer(guarded: Door) -> None:
     plain.close()
     for _ in range(2):
         problem(guarded.client.post("/v1/search", content=content), 401, "unauthenticated")
-        problem(
-            guarded.client.post("/v1/search", content=iter([content])), 401, "unauthenticated"
-        )
+        problem(guarded.client.post("/v1/search", content=iter([content])), 401, "unauthenticated")
     assert guarded.client.get("/healthz").status_code == 200
 
 
@@ -169,7 +169,7 @@ def test_requests_behind_a_small_refused_one_are_answered(guarded: Door) -> None
     with connect(guarded) as connection:
         connection.sendall(refused + refused + last)
         answers = read_all(connection)
-    statuses = [line.split()[1] for line in answers.split(b"\r\n") if line.startswith(b"HTTP/")]
+    statuses = re.findall(rb"HTTP/1\.1 ([0-9]+) ", answers)
     assert statuses == [b"401", b"401", b"200"]
 
 
@@ -214,8 +214,6 @@ def test_a_refused_body_without_end_is_cut_off(
             sent += len(BLOCK)
             yield BLOCK
 
-    try:
+    with suppress(httpx.TransportError):  # it may be closed while the client still sends
         problem(guarded.client.post("/v1/search", content=endless()), 401, "unauthenticated")
-    except httpx.TransportError:
-        pass  # the connection was closed while the client still sent
     assert sent < 200_000_000
