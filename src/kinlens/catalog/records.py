@@ -75,17 +75,6 @@ def records_of(items: Sequence[Item]) -> list[tuple[Any, ...]]:
     ]
 
 
-def take_bytes(rows: Iterable[tuple[Any, ...]], most: int) -> list[tuple[Any, ...]]:
-    """Records of `ITEM_COLUMNS`, until their metadata reaches so many bytes; one at least."""
-    taken, size = [], 0
-    for record in rows:
-        taken.append(record)
-        size += len(record[-1])
-        if size >= most:
-            break
-    return taken
-
-
 def blobs_of(vectors: Vectors, count: int, dim: int) -> list[bytes]:
     """The bytes of each vector.
 

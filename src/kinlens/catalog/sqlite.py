@@ -33,9 +33,6 @@ from kinlens.types import (
 )
 
 _SCAN_BLOCK = 500
-_SCAN_BYTES = 16_000_000
-"""Of metadata in a block, about; a block has one item at least."""
-
 _LONGEST_WALK = 16_000
 
 
@@ -290,11 +287,10 @@ class SqliteCatalog:
     def _scan_all(self, after: str, limit: int) -> Iterator[Item]:
         while True:
             with self._database.read() as connection:
-                rows = connection.execute(
+                found = connection.execute(
                     f"SELECT {records.ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?",
                     (after, min(limit, _SCAN_BLOCK)),
-                )
-                found = records.take_bytes(rows, _SCAN_BYTES)
+                ).fetchall()
             if not found:
                 return
             after = found[-1][0]

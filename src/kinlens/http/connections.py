@@ -21,12 +21,6 @@ from kinlens.errors import Overloaded
 from kinlens.http.connection_table import ConnectionTable
 from kinlens.http.problems import respond
 
-HEAD_SECONDS = 15.0
-HEAD_BYTES = 65_536
-READ_SECONDS = 30.0
-READ_BYTES = 65_536
-"""That a client reads of an answer in each `READ_SECONDS`, at least."""
-
 SMALL_BODY = 65_536
 """Bytes of a refused body that are awaited, so that the connection can be kept."""
 
@@ -40,6 +34,12 @@ LINGER_HEAD_BYTES = 1_000_000
 LINGER_SECONDS = 30.0
 LINGER_SILENCE = 5.0
 """Seconds without a byte after which a connection with a refused body is closed."""
+
+HEAD_SECONDS = 15.0
+HEAD_BYTES = 65_536
+READ_SECONDS = 30.0
+READ_BYTES = 65_536
+"""That a client reads of an answer in each `READ_SECONDS`, at least."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -76,9 +76,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a new connection must send a head."""
         super().connection_made(transport)
+        self._start_clock()
         self._address = self.client[0] if self.client else ""
         self._refusal = self._table.add(self, self._address)
-        self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""

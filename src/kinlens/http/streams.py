@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -136,26 +137,33 @@ class Streams:
         now : what `first` would be now; something may have come before the stream began to watch
         allowed : asked from time to time whether the stream may go on
         """
+        with self._left_after(slot):
 
-        def happened(event: Happened) -> None:
-            if device is None or event.device == device:
-                slot.put(event)
+            def happened(event: Happened) -> None:
+                if device is None or event.device == device:
+                    slot.put(event)
 
-        end = live.watch(happened)
-        try:
-            yield _FIRST
-            for event in first:
-                yield await write(event)
-            for event in await now():
-                if event not in first:
-                    slot.offer(event)
-            while (events := await slot.take(HEARTBEAT)) is not None and allowed():
-                if not events:
-                    yield STILL_HERE
-                for event in events:
+            end = live.watch(happened)
+            try:
+                yield _FIRST
+                for event in first:
                     yield await write(event)
+                for event in await now():
+                    if event not in first:
+                        slot.offer(event)
+                while (events := await slot.take(HEARTBEAT)) is not None and allowed():
+                    if not events:
+                        yield STILL_HERE
+                    for event in events:
+                        yield await write(event)
+            finally:
+                end()
+
+    @contextmanager
+    def _left_after(self, slot: Slot) -> Iterator[None]:
+        try:
+            yield
         finally:
-            end()
             self.leave(slot)
 
 
