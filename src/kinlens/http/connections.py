@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._linger_timer: asyncio.TimerHandle | None = None
         self._linger_end = 0.0
         self._linger_left = 0
-        self._deaf = False
+        self._ignores_input = False
         self._ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -120,12 +120,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; count those of a head that isn't complete."""
-        if self._deaf:
+        if self._ignores_input:
             self._throw_away(len(data))
             return
         before = self.cycle
         super().data_received(data)
-        if self._deaf:
+        if self._ignores_input:
             return
         if self.cycle is not before or self._in_body():
             self._stop_clock()
@@ -173,7 +173,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _stop_listening(self, most: int) -> None:
-        self._deaf = True
+        self._ignores_input = True
         self._stop_clock()
         self._unset_keepalive_if_required()
         self._linger_left = most
