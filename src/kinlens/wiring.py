@@ -109,6 +109,7 @@ def open_search(
         parts,
         data=folder,
         threads=chosen.worker_threads,
+        fetch_seconds=chosen.fetch_batch_timeout,
         wait=chosen.batch_wait / 1000,
         on_close=(closing.close,),
     )
@@ -376,7 +377,8 @@ def _parts(
     opened.callback(ledger.close)
     thumbnails = ThumbnailCache(settings.data / THUMBNAILS)
     opened.callback(thumbnails.close)
-    loader = PictureLoader(limits, workers=settings.worker_threads)
+    # Two at least: one that a slow picture keeps busy leaves the other to the other callers.
+    loader = PictureLoader(limits, workers=max(2, settings.worker_threads))
     opened.callback(loader.close)
     fetcher = _fetcher(settings)
     opened.callback(fetcher.close)
