@@ -30,8 +30,8 @@ FLOORS = {
     2: {"encoders", "neighbors"},
     3: {"catalog"},
     4: {"adding", "examples", "search", "sources", "ingest", "neighbor_table", "live"},
-    5: {"http", "camera", "training", "evaluation", "sample", "contact_sheet"},
-    6: {"wiring"},
+    5: {"http", "maintenance", "camera", "training", "evaluation", "sample", "contact_sheet"},
+    6: {"wiring", "admin"},
     7: {"cli", "__main__"},
     8: {"__init__"},
 }

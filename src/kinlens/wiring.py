@@ -42,6 +42,7 @@ from kinlens.live.memory import MemoryStore
 from kinlens.live.service import LiveService, Policy
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
+from kinlens.maintenance.small_files import encoder_name
 from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
@@ -353,8 +354,7 @@ def _remember(data: Path, encoder: str) -> None:
 
 def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
-    file = data / ENCODER_FILE
-    if file.is_file() and (name := file.read_text(encoding="utf-8")):
+    if name := encoder_name(data):
         return name
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
