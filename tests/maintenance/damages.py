@@ -277,6 +277,4 @@ def drop_file(name: str) -> Callable[[Path], None]:
 
 
 def invalid_text(column: str, table: str = "items", key: str = "u003") -> Callable[[Path], None]:
-    return sql(
-        f"UPDATE {table} SET {column} = CAST(x'FF80FE' AS TEXT) WHERE id = '{key}'"
-    )
+    return sql(f"UPDATE {table} SET {column} = CAST(x'FF80FE' AS TEXT) WHERE id = '{key}'")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import kinlens
 from kinlens.cli import app
@@ -37,7 +38,6 @@ from maintenance.damages import (
     swap_copies,
     vector,
 )
-from typer.testing import CliRunner
 
 DATABASE = "catalog.sqlite"
 LOST = ("lost",)
@@ -57,10 +57,10 @@ DAMAGES = [
     Damage("header", overwrite(lambda _: 1, fill=b"x" * 16), DATABASE, "SQLite can't read it"),
     Damage("first page", overwrite(lambda _: 1), DATABASE, "SQLite can't read it"),
     Damage("first page zeroed", overwrite(lambda _: 1, fill=bytes(16384)), DATABASE, "SQLite"),
+    Damage("page size of 0", overwrite(lambda _: 1, start=16, fill=b"\0\0"), DATABASE, "SQLite"),
     Damage(
-        "page size of 0", overwrite(lambda _: 1, start=16, fill=b"\0\0"), DATABASE, "SQLite"
+        "page of items", overwrite(lambda d: leaf_of(d, "items")), DATABASE, "SQLite", items=None
     ),
-    Damage("page of items", overwrite(lambda d: leaf_of(d, "items")), DATABASE, "SQLite", items=None),
     Damage(
         "zeroed page of items",
         overwrite(lambda d: leaf_of(d, "items"), fill=bytes(16384)),
@@ -68,7 +68,9 @@ DAMAGES = [
         "integrity",
         items=None,
     ),
-    Damage("root of items", overwrite(lambda d: page_of(d, "items")), DATABASE, "SQLite", items=None),
+    Damage(
+        "root of items", overwrite(lambda d: page_of(d, "items")), DATABASE, "SQLite", items=None
+    ),
     Damage(
         "pointers within a page of items",
         overwrite(lambda d: leaf_of(d, "items"), start=8, fill=b"\xff" * 40),
@@ -122,9 +124,7 @@ DAMAGES = [
         DATABASE,
         "belongs to no item",
     ),
-    Damage(
-        "vectors of no encoder", sql("UPDATE vectors SET space = 7"), DATABASE, "to no encoder"
-    ),
+    Damage("vectors of no encoder", sql("UPDATE vectors SET space = 7"), DATABASE, "to no encoder"),
     Damage(
         "NaN and no picture",
         lambda data: (vector(numbers(float("nan")))(data), drop_copy_of(data, "u003"))[0],
@@ -136,7 +136,7 @@ DAMAGES = [
     # Spaces and counters.
     Damage("no space is active", sql("UPDATE spaces SET active = NULL"), DATABASE, "active"),
     Damage("dimension", sql("UPDATE spaces SET dim = 7"), DATABASE, "another length"),
-    Damage("dimension of 0", sql("UPDATE spaces SET dim = 0"), DATABASE, "SQLite"),
+    Damage("dimension of 0", sql("UPDATE spaces SET dim = 0"), DATABASE, "entry isn't"),
     Damage("no counters", sql("DELETE FROM meta"), DATABASE, "counters are missing"),
     Damage("revision set back", sql("UPDATE meta SET value = 1"), DATABASE, "revision isn't"),
     Damage("negative revision", sql("UPDATE meta SET value = -5"), DATABASE, "counters are"),
@@ -186,12 +186,16 @@ DAMAGES = [
         ITEMS - 1,
     ),
     Damage(
-        "a picture reference", sql("UPDATE items SET picture = 'x' WHERE id = 'u003'"),
-        DATABASE, "picture reference",
+        "a picture reference",
+        sql("UPDATE items SET picture = 'x' WHERE id = 'u003'"),
+        DATABASE,
+        "picture reference",
     ),
     Damage(
-        "a content hash", sql("UPDATE items SET content_hash = 'x' WHERE id = 'u003'"),
-        DATABASE, "no sha256",
+        "a content hash",
+        sql("UPDATE items SET content_hash = 'x' WHERE id = 'u003'"),
+        DATABASE,
+        "no sha256",
     ),
     Damage(
         "the content hash of another",
@@ -201,8 +205,12 @@ DAMAGES = [
     ),
     Damage("a width", sql("UPDATE items SET width = -3 WHERE id = 'u003'"), DATABASE, "the width"),
     Damage(
-        "a deleted row", sql("DELETE FROM items WHERE id = 'u003'"),
-        DATABASE, "the ledger tells of an item", LOST, ITEMS - 1,
+        "a deleted row",
+        sql("DELETE FROM items WHERE id = 'u003'"),
+        DATABASE,
+        "the ledger tells of an item",
+        LOST,
+        ITEMS - 1,
     ),
     Damage("a state", sql("UPDATE ledger SET state = 'x' WHERE id = 'u003'"), DATABASE, "ledger"),
     Damage("a reason", invalid_text("reason", "ledger"), DATABASE, "ledger"),
@@ -244,7 +252,10 @@ DAMAGES = [
     Damage("keys cut", cut("keys.sqlite", 0.4), "keys.sqlite", "", LOST),
     Damage("no keys' table", sql("DROP TABLE keys", file="keys.sqlite"), "keys.sqlite", "", LOST),
     Damage(
-        "a key", sql("UPDATE keys SET scopes = 'all'", file="keys.sqlite"), "keys.sqlite", "key",
+        "a key",
+        sql("UPDATE keys SET scopes = 'all'", file="keys.sqlite"),
+        "keys.sqlite",
+        "key",
         LOST,
     ),
     Damage("keys in a folder", folder_instead("keys.sqlite"), "keys.sqlite", "no file", LOST),
@@ -303,9 +314,7 @@ def data(whole: Path, tmp_path: Path) -> Path:
     root = tmp_path / "root"
     shutil.copytree(whole.parent, root)
     data = root / "data"
-    sql(
-        f"UPDATE items SET picture = replace(picture, '{whole.parent}', '{root}')"
-    )(data)
+    sql(f"UPDATE items SET picture = replace(picture, '{whole.parent}', '{root}')")(data)
     (data / "encoder").write_text(str(root / "tiny0.onnx"))
     return data
 

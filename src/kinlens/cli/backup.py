@@ -76,7 +76,7 @@ def restore(
     check: Check = False,
     json: common.Json = False,
 ) -> None:
-    """Make a data folder of a backup, verified; what was there before is neither used nor deleted."""
+    """Make a data folder of a verified backup; nothing that was there is used or deleted."""
     from kinlens.admin import restore as run
     from kinlens.admin import verify_backup
 

@@ -19,7 +19,6 @@ from kinlens.maintenance.folder import (
     DATABASES,
     KEYS,
     LOGS,
-    PICTURES,
     SOURCES,
     THUMBNAILS,
 )
@@ -141,8 +140,9 @@ def _is_there(data: Path, found: Inspection) -> bool:
         found.note(CATALOG, "it is no file", "lost", _LOST)
     elif any(path.with_name(path.name + suffix).exists() for suffix in LOGS):
         found.note(CATALOG, "it isn't there, and its log is", "lost", _LOST)
-    elif (data / PICTURES).exists() or (data / SOURCES).exists():
-        found.note(CATALOG, "it isn't there", "lost", _LOST)
+    elif (entries := small_files.entries_of(data)) or any(pictures.copies_in(data)):
+        count = max(1, len(entries))
+        found.note(CATALOG, "it isn't there", "lost", _LOST, names=entries, count=count)
     return False
 
 

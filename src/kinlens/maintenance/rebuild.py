@@ -163,6 +163,10 @@ class Rebuild:
                 f"({identity.fingerprint:.16}). Nothing was changed; name the right one with "
                 "--encoder."
             )
+        self._connection.execute(
+            "UPDATE spaces SET name = ?, dim = ? WHERE space = ?",
+            (identity.name, identity.dim, contents.active),
+        )
         return contents.active
 
     def _renew(  # noqa: PLR0917 - the columns of two tables

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from kinlens.encoders.base import Encoder
 from kinlens.errors import CatalogBusy
 from kinlens.images import PictureLoader
 from kinlens.ingest.lock import LOCK_FILE, index_lock
-from kinlens.maintenance import databases, folder, pictures, small_files, usage
-from kinlens.maintenance.contents import Contents, Lost
+from kinlens.maintenance import folder, pictures, small_files, usage
+from kinlens.maintenance.contents import Contents, Lost, Picture
 from kinlens.maintenance.findings import Inspection
 from kinlens.maintenance.folder import (
     CATALOG,
-    DATABASES,
     ENCODER,
     KEYS,
     LOGS,
@@ -34,11 +32,14 @@ from kinlens.maintenance.inspection import check_folder, examined, inspect
 from kinlens.maintenance.pictures import FILES
 from kinlens.maintenance.rebuild import Rebuild, lost_lines
 from kinlens.maintenance.salvage import LOG
+from kinlens.maintenance.small_repairs import (
+    REPAIR,
+    Aside,
+    mend_keys,
+    mend_permissions,
+    mend_sources,
+)
 from kinlens.store import COPY, PictureStore, write_error
-
-REPAIR = "repair it"
-LOST_KEY = "lost keys"
-"""Name of the revoked key that keeps the API closed where keys were lost."""
 
 
 @dataclass(slots=True)
@@ -71,38 +72,6 @@ class RepairReport:
                 for one in self.lost
             ],
         }
-
-
-class Aside:
-    """The folder for damaged files, made when the first is moved there."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._path: Path | None = None
-
-    @property
-    def path(self) -> Path | None:
-        """Where it is, if something is in it."""
-        return self._path
-
-    def folder(self) -> Path:
-        """The folder, made if need be."""
-        if self._path is None:
-            self._path = folder.free_name(self._data / f"damaged-{folder.stamp()}")
-            self._path.mkdir(mode=0o700)
-        return self._path
-
-    def take(self, path: Path) -> None:
-        """Move a file or folder here, if it is there."""
-        if path.exists() or path.is_symlink():
-            target = self.folder() / path.relative_to(self._data)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.rename(folder.free_name(target))
-
-    def take_database(self, path: Path) -> None:
-        """Move a database here with what belongs to it."""
-        for suffix in ("", *LOGS):
-            self.take(path.with_name(path.name + suffix))
 
 
 def repair(
@@ -168,25 +137,30 @@ class _Repair:
     def run(self, before: Inspection) -> None:
         """Mend each part that has a finding."""
         parts = {one.part for one in before.findings if one.state != "notice"}
-        self._mend_permissions()
+        self.done += mend_permissions(self.data)
         for name in (ENCODER, SECRET):
             if name in parts and (self.data / name).exists():
                 self.aside.take(self.data / name)
                 self.done.append(f"{name} was moved aside.")
+        if not (self.data / PICTURES).is_dir():
+            self.aside.take(self.data / PICTURES)
         if PICTURES in parts:
             with PictureStore(self.data / PICTURES).locked():
                 self._mend_pictures()
         if parts & {CATALOG, LOG} or self._changes_items(before):
             self._mend_catalog()
+        if PICTURES in parts or CATALOG in parts:
+            with PictureStore(self.data / PICTURES).locked():
+                self._move_unused()
         if SOURCES in parts:
-            self._mend_sources()
+            self.done += mend_sources(self.data, self.aside)
         self._forget_lost_entries()
         if THUMBNAILS in parts:
             with usage.alone(self.data, REPAIR):
                 self.aside.take_database(self.data / THUMBNAILS)
             self.done.append("thumbnails.sqlite was moved aside; thumbnails are made again.")
         if KEYS in parts:
-            self._mend_keys()
+            self.done += mend_keys(self.data, self.aside)
         for left in small_files.leftovers(self.data):
             folder.delete(left)
         folder.sync(self.data)
@@ -196,26 +170,9 @@ class _Repair:
         changed = FILES in {one.part for one in before.of("rebuildable")}
         return (self.drop_lost and bool(lost)) or (self.files and changed)
 
-    def _mend_permissions(self) -> None:
-        for name in (*DATABASES, SECRET, ENCODER):
-            file = self.data / name
-            if os.name == "nt" or not file.is_file():
-                continue
-            mode = file.stat().st_mode & 0o777
-            wanted = 0o600 if name in folder.PRIVATE and mode & 0o077 else mode | 0o600
-            if mode != wanted:
-                file.chmod(wanted)
-                self.done.append(f"The permissions of {name} are {wanted:04o}.")
-
     def _mend_pictures(self) -> None:
         """Give copies their right names; move aside what isn't what its name says."""
-        found = Inspection(self.data)
-        with examined(self.data, found, idle=True) as contents:
-            if contents is not None:
-                for _ in contents.items():
-                    pass
-            wanted = {} if contents is None else contents.pictures
-        check = pictures.check_pictures(self.data, wanted, found, files=False)
+        wanted, check = self._pictures()
         held = {path: digest for digest, path in check.true_names.items()}
         references = {picture.reference for picture in wanted.values()}
         drafts: list[tuple[Path, Path]] = []
@@ -233,10 +190,26 @@ class _Repair:
                 self.aside.take(draft)
             else:
                 draft.rename(target)
+        if moved := len(check.damaged):
+            self.done.append(f"{moved:,} copies of pictures were renamed or moved aside.")
+
+    def _move_unused(self) -> None:
+        """Move copies aside that no item has, now that all readable items are known."""
+        _, check = self._pictures()
         for copy in check.unused:
             self.aside.take(copy)
-        if moved := len(check.damaged) + len(check.unused):
-            self.done.append(f"{moved:,} copies of pictures were renamed or moved aside.")
+        if moved := len(check.unused):
+            self.done.append(f"{moved:,} copies that no item has were moved aside.")
+
+    def _pictures(self) -> tuple[dict[int, Picture], pictures.PictureCheck]:
+        """The pictures of the readable items, and what is wrong with them."""
+        found = Inspection(self.data)
+        with examined(self.data, found, idle=True) as contents:
+            if contents is not None:
+                for _ in contents.items():
+                    pass
+            seen = {} if contents is None else contents.pictures
+        return seen, pictures.check_pictures(self.data, seen, found, files=False)
 
     def _mend_catalog(self) -> None:
         """Build a new database beside the damaged one, then put it in its place."""
@@ -261,9 +234,7 @@ class _Repair:
         """The new database; None if nothing is in it."""
         rebuild = Rebuild(contents, target)
         try:
-            missing: set[str] = set()
-            if self.drop_lost:
-                missing = self._missing_pictures()
+            missing = self._pictures()[1].missing if self.drop_lost else set()
             rebuild.copy(missing.__contains__)
             if self.files:
                 check = pictures.check_pictures(self.data, contents.pictures, found, files=True)
@@ -284,16 +255,6 @@ class _Repair:
     def _encoder_of(self, contents: Contents) -> Encoder:
         known = None if contents.active is None else contents.spaces[contents.active].name
         return self.encoder(known)
-
-    def _missing_pictures(self) -> set[str]:
-        found = Inspection(self.data)
-        with examined(self.data, found, idle=True) as contents:
-            if contents is None:
-                return set()
-            for _ in contents.items():
-                pass
-            seen = contents.pictures
-        return pictures.check_pictures(self.data, seen, found, files=False).missing
 
     def _keep_lost(self) -> None:
         """Write down what is readable and isn't kept."""
@@ -324,34 +285,6 @@ class _Repair:
             else "catalog.sqlite was moved aside: nothing of it is readable."
         )
 
-    def _mend_sources(self) -> None:
-        path = self.data / SOURCES
-        kept = self._table_rows(path, "sources"), self._table_rows(path, "entries")
-        with usage.alone(self.data, REPAIR):
-            self.aside.take_database(path)
-        databases.make_empty(path)
-        with closing(sqlite3.connect(path)) as connection, connection:
-            for table, found in zip(("sources", "entries"), kept, strict=True):
-                stored = sum(_insert(connection, table, row) for row in found)
-                self.done.append(f"{stored:,} rows of {table} in sources.sqlite were kept.")
-            connection.execute(
-                "DELETE FROM entries WHERE source NOT IN (SELECT source FROM sources)"
-            )
-            connection.execute("DELETE FROM sources WHERE NOT json_valid(options)")
-            connection.execute(
-                "DELETE FROM entries WHERE source NOT IN (SELECT source FROM sources)"
-            )
-
-    def _table_rows(self, path: Path, table: str) -> list[dict[str, Any]]:
-        """The rows of a small table up to where it is damaged."""
-        found: list[dict[str, Any]] = []
-        with suppress(sqlite3.Error), databases.reader(path) as connection:
-            cursor = connection.execute(f"SELECT * FROM {table}")
-            names = [column[0] for column in cursor.description]
-            for record in cursor:
-                found.append(dict(zip(names, record, strict=True)))  # noqa: PERF401 - keeps those read
-        return found
-
     def _forget_lost_entries(self) -> None:
         """A source's entries whose items are lost are new to its next run."""
         if not (self.data / SOURCES).is_file():
@@ -359,61 +292,17 @@ class _Repair:
         found = Inspection(self.data)
         with examined(self.data, found, idle=True) as contents:
             if contents is None:
-                return
-            for rows in (contents.items(), contents.ledger()):
-                for _ in rows:
-                    pass
-            gone = small_files.check_entries(self.data, contents.ids, contents.states.get, found)
+                gone = small_files.entries_of(self.data)
+            else:
+                for rows in (contents.items(), contents.ledger()):
+                    for _ in rows:
+                        pass
+                states = contents.states.get
+                gone = small_files.check_entries(self.data, contents.ids, states, found)
         if gone:
             with closing(sqlite3.connect(self.data / SOURCES)) as connection, connection:
                 connection.executemany("DELETE FROM entries WHERE id = ?", [(one,) for one in gone])
             self.done.append(f"sources.sqlite forgot {len(gone):,} items; index again.")
-
-    def _mend_keys(self) -> None:
-        """Keep the keys that are readable; the API stays closed if others may have been lost."""
-        path = self.data / KEYS
-        names = ("hash", "name", "scopes", "created_at", "revoked_at")
-        found = [
-            row
-            for row in self._table_rows(path, "keys")
-            if small_files.is_key(tuple(row.get(name) for name in names))
-        ]
-        with usage.alone(self.data, REPAIR):
-            self.aside.take_database(path)
-        databases.make_empty(path)
-        found += [_closing_key(None), _closing_key("lost")]
-        with closing(sqlite3.connect(path)) as connection, connection:
-            kept = sum(_insert(connection, "keys", row) for row in found) - 2
-        path.chmod(0o600)
-        self.done.append(
-            f"{kept:,} keys were kept. The API and cameras need a key from now on, for others may "
-            "have been lost: `kinlens keys create` makes new ones."
-        )
-
-
-def _closing_key(device: str | None) -> dict[str, Any]:
-    """A revoked key: having had one, the API, or the cameras, go on asking for one."""
-    now = time.time()
-    return {
-        "hash": os.urandom(32).hex(),
-        "name": LOST_KEY,
-        "scopes": "device" if device else "read",
-        "created_at": now,
-        "revoked_at": now,
-        "device": device,
-    }
-
-
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> bool:
-    names = [name for name in row if name.isidentifier()]
-    try:
-        connection.execute(
-            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-            [row[name] for name in names],
-        )
-    except (sqlite3.IntegrityError, UnicodeEncodeError):
-        return False
-    return True
 
 
 def _state(path: Path) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -23,7 +24,9 @@ Row = dict[str, Any]
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _LARGEST_ROW = 2**63 - 1
 _LENGTH_TOLERANCE = 2e-3
-_FAILURES_ALLOWED = 200_000
+_FAILURES_ALLOWED, _FAILURES_ALLOWED_AT_FIRST = 1000, 100
+"""Reads in a row that may fail before what is left of the gaps is given up."""
+
 _BEYOND = 1 << 16
 
 
@@ -38,7 +41,9 @@ def readable_rows(
     columns: list[str],
     unreadable: Callable[[int, int], None],
 ) -> Iterator[tuple[int, Row]]:
-    """Each row that can be read with its number, in order, past pages that can't.
+    """Each row that can be read with its number, past pages that can't.
+
+    A range that can't be read is halved, the largest first, until what remains are its bad pages.
 
     Parameters
     ----------
@@ -48,16 +53,19 @@ def readable_rows(
     unreadable : called with the first and last number of each gap in which a page is damaged
     """
     select = f"SELECT rowid, {', '.join(columns)} FROM {table} NOT INDEXED"
-    ranges = [(-_LARGEST_ROW, _LARGEST_ROW)]
-    failures = 0
+    ranges = deque([(-_LARGEST_ROW, _LARGEST_ROW)])
+    failures, allowed = 0, _FAILURES_ALLOWED_AT_FIRST
     while ranges:
-        low, high = ranges.pop()
+        low, high = ranges.popleft()
+        if failures > allowed:
+            unreadable(low, high)
+            continue
         last = low - 1
         try:
             for row, *values in connection.execute(
                 f"{select} WHERE rowid BETWEEN ? AND ? ORDER BY rowid", (low, high)
             ):
-                last = row
+                last, failures, allowed = row, 0, _FAILURES_ALLOWED
                 yield row, dict(zip(columns, values, strict=True))
         except sqlite3.Error:
             failures += 1
@@ -65,11 +73,11 @@ def readable_rows(
             if high == _LARGEST_ROW:
                 first = max(first, 0)
                 high = _last_row(connection, table, first)
-            if first >= high or failures > _FAILURES_ALLOWED:
+            if first >= high:
                 unreadable(first, max(first, high))
                 continue
             middle = (first + high) // 2
-            ranges += [(middle + 1, high), (first, middle)]
+            ranges += [(first, middle), (middle + 1, high)]
 
 
 def _last_row(connection: sqlite3.Connection, table: str, first: int) -> int:

@@ -230,15 +230,7 @@ def check_entries(
     -------
     gone : their ids
     """
-    file = data / SOURCES
-    if not file.is_file():
-        return []
-    try:
-        with databases.reader(file) as connection:
-            entries = connection.execute("SELECT id FROM entries WHERE is_item = 1")
-            gone = [one for (one,) in entries if one not in ids and ledger(str(one)) is None]
-    except sqlite3.Error:  # noted by `check_database`
-        return []
+    gone = [one for one in entries_of(data) if one not in ids and ledger(one) is None]
     if gone:
         fault = "a source has items that the catalog has no word of: its last writes were lost, or"
         found.note(
@@ -246,9 +238,22 @@ def check_entries(
             f"{fault} an indexer was killed",
             "lost",
             "Index the source again.",
-            names=[str(one) for one in gone],
+            names=gone,
         )
     return gone
+
+
+def entries_of(data: Path) -> list[str]:
+    """The items that sources were seen to have; none where that can't be read."""
+    file = data / SOURCES
+    if not file.is_file():
+        return []
+    try:
+        with databases.reader(file) as connection:
+            found = connection.execute("SELECT id FROM entries WHERE is_item = 1").fetchall()
+    except sqlite3.Error:  # noted by `check_database`
+        return []
+    return [str(one) for (one,) in found]
 
 
 def _head(file: Path, size: int) -> bytes:
