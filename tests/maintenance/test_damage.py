@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from maintenance.damages import (
     ITEMS,
     UPLOADS,
     Damage,
-    build,
     cut,
     drop_file,
     first_copy,
@@ -303,22 +301,6 @@ def drop_copy_of(data: Path, item_id: str) -> None:
     (data / "pictures" / digest[:2] / digest).unlink()
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, make_picture: Callable[..., bytes]) -> Path:
-    return build(tmp_path_factory.mktemp("whole"), make_picture)
-
-
-@pytest.fixture
-def data(whole: Path, tmp_path: Path) -> Path:
-    """A copy that a test may damage, with an encoder and photos of its own."""
-    root = tmp_path / "root"
-    shutil.copytree(whole.parent, root)
-    data = root / "data"
-    sql(f"UPDATE items SET picture = replace(picture, '{whole.parent}', '{root}')")(data)
-    (data / "encoder").write_text(str(root / "tiny0.onnx"))
-    return data
-
-
 def doctor(data: Path, *options: str) -> tuple[int, dict]:
     result = CliRunner().invoke(
         app, ["doctor", *options, "--json", "--data", str(data)], catch_exceptions=False
@@ -334,7 +316,6 @@ def test_a_whole_catalog_is_sound(data: Path) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.name)
 def test_damage(data: Path, damage: Damage) -> None:
-    before = {path.relative_to(data) for path in data.rglob("*") if path.is_file()}
     damage.do(data)
     content = {path: path.read_bytes() for path in data.iterdir() if path.is_file()}
 
@@ -358,11 +339,10 @@ def test_damage(data: Path, damage: Damage) -> None:
         assert {one["state"] for one in after} == {"lost"}
         code, report = doctor(data, "--repair", "--drop-lost", *options)
         assert report["after"]["findings"] == []
-    assert before
-    check_usable(data, damage, report)
+    check_usable(data, damage)
 
 
-def check_usable(data: Path, damage: Damage, report: dict) -> None:
+def check_usable(data: Path, damage: Damage) -> None:
     """The repaired catalog answers, takes new items, and what was damaged is kept."""
     with kinlens.open_search(data, data.parent / "tiny0.onnx") as search:
         count = search.count()
@@ -371,5 +351,6 @@ def check_usable(data: Path, damage: Damage, report: dict) -> None:
         if count:
             hits = search.search(data.parent / "photos" / "p005.jpg", k=3).hits
             assert hits
-        assert kinlens.index(search, data.parent / "photos").failed == 0
-        assert search.count() >= ITEMS - UPLOADS - 1
+        if "lost" in damage.states:
+            assert kinlens.index(search, data.parent / "photos").failed == 0
+            assert search.count() >= ITEMS - UPLOADS - 1

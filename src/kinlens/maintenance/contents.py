@@ -51,6 +51,7 @@ class Contents:
     connection : see `databases.reader`
     found : where faults are noted
     copies : digests of the copies in the pictures folder
+    idle : whether nobody has it open; else an item's ledger row may be about to change
     pictures : of each readable item, by its row
     refresh : rows of items whose vector, content hash or size has to be made from the picture
     lost : readable values that can't be kept
@@ -65,6 +66,7 @@ class Contents:
     connection: sqlite3.Connection
     found: Inspection
     copies: set[str] = field(default_factory=set)
+    idle: bool = True
     pictures: dict[int, Picture] = field(default_factory=dict)
     refresh: set[int] = field(default_factory=set)
     lost: list[Lost] = field(default_factory=list)
@@ -233,7 +235,7 @@ class Contents:
                 self.note("a row of the ledger isn't usable", "rebuildable", "It is left out.")
                 continue
             self.states[values["id"]] = values["state"]
-            if values["state"] in PRESENT and values["id"] not in self.ids:
+            if self.idle and values["state"] in PRESENT and values["id"] not in self.ids:
                 self.note(
                     "the ledger tells of an item that the catalog doesn't have",
                     "lost",

@@ -100,7 +100,7 @@ def examined(
     foreign = idle and salvage.is_foreign(path, found)
     if not foreign and work is None and _is_sound(path, found):
         with databases.reader(path) as connection:
-            yield Contents(connection, found, copies)
+            yield Contents(connection, found, copies, idle)
         return
     if not idle:
         found.note(

@@ -123,7 +123,7 @@ def _check_copies(
         check.damaged.append(copy)
         if digest:
             check.true_names[digest] = copy
-        if DIGEST.fullmatch(copy.name) is None:
+        if DIGEST.fullmatch(copy.name) is None or COPY + copy.name not in wanted:
             fault, remedy = "a file isn't named by its content", "It is moved aside."
             found.note(PICTURES, fault, "rebuildable", remedy, names=[copy.name])
     if check.unused:
