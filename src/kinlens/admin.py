@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kinlens import maintenance
-from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
 from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
-from kinlens.errors import CatalogError, KinlensError
+from kinlens.errors import KinlensError
 from kinlens.images import Limits, PictureLoader
 from kinlens.maintenance import BackupReport, Inspection, RepairReport, RestoreReport
 from kinlens.maintenance.backup import KEPT
@@ -90,7 +89,7 @@ def inspect_catalog(
     """
     chosen = settings or load_settings({**overrides, "data": data})
     return maintenance.inspect(
-        chosen.data, files=files, encoder_fault=lambda: _encoder_fault(chosen)
+        chosen.data, files=files, encoder_fault=partial(_encoder_fault, chosen)
     )
 
 
@@ -127,7 +126,7 @@ def repair_catalog(
             loader,
             files=files,
             drop_lost=drop_lost,
-            encoder_fault=lambda: _encoder_fault(chosen),
+            encoder_fault=partial(_encoder_fault, chosen),
         )
     finally:
         loader.close()
@@ -139,13 +138,8 @@ def _encoder(settings: Settings, known: str | None) -> Encoder:
     return open_encoder(name, runtime=settings.runtime, threads=settings.threads)
 
 
-def _encoder_fault(settings: Settings) -> str | None:
+def _encoder_fault(settings: Settings, there: EncoderIdentity) -> str | None:
     """Why the encoder that the folder names isn't the catalog's."""
-    there: EncoderIdentity | None = None
-    with suppress(CatalogError):
-        there = SqliteCatalog.identity_of(settings.data)
-    if there is None:
-        return None
     try:
         here = encoder_for(settings).identity
     except KinlensError as error:

@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from kinlens.catalog.failures import translate
@@ -22,12 +23,16 @@ from kinlens.maintenance.folder import (
     SOURCES,
     THUMBNAILS,
 )
+from kinlens.types import EncoderIdentity
 
 _LOST = "Index the sources again, or restore a backup; the file is moved aside."
 
 
 def inspect(
-    data: Path, *, files: bool = False, encoder_fault: Callable[[], str | None] | None = None
+    data: Path,
+    *,
+    files: bool = False,
+    encoder_fault: Callable[[EncoderIdentity], str | None] | None = None,
 ) -> Inspection:
     """Read everything in a data folder, and note what is damaged.
 
@@ -35,7 +40,7 @@ def inspect(
     ----------
     data : the data folder; others may use it meanwhile, though some checks are left out then
     files : also read the pictures that stay where they are, to see whether they have changed
-    encoder_fault : says why the encoder that the folder names can't be the catalog's
+    encoder_fault : says why the encoder that the folder names isn't this one of the catalog
 
     Raises
     ------
@@ -56,7 +61,9 @@ def inspect(
     for name in (KEYS, SOURCES, THUMBNAILS):
         small_files.check_database(data / name, found)
     small_files.check_secret(data, found)
-    small_files.check_encoder(data, found, encoder_fault)
+    active = None if contents is None else contents.spaces.get(contents.active or 0)
+    fault = partial(encoder_fault, active) if encoder_fault and active else None
+    small_files.check_encoder(data, found, fault)
     if idle and not usage.is_indexing(data):
         small_files.check_leftovers(data, found)
         if contents is not None:

@@ -40,6 +40,7 @@ from kinlens.maintenance.small_repairs import (
     mend_sources,
 )
 from kinlens.store import COPY, PictureStore, write_error
+from kinlens.types import EncoderIdentity
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ def repair(
     *,
     files: bool = False,
     drop_lost: bool = False,
-    encoder_fault: Callable[[], str | None] | None = None,
+    encoder_fault: Callable[[EncoderIdentity], str | None] | None = None,
 ) -> RepairReport:
     """Rebuild what can be rebuilt; nothing that is readable is deleted.
 
