@@ -18,6 +18,7 @@ from kinlens.cli import (
     camera,
     catalog,
     diagnose,
+    encoders,
     indexing,
     live,
     neighbors,
@@ -67,6 +68,7 @@ for _module in (
     catalog,
     access,
     backup,
+    encoders,
     diagnose,
 ):
     _module.register(app)
