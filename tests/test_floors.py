@@ -40,8 +40,8 @@ FLOORS = {
         "neighbor_table",
         "live",
     },
-    5: {"http", "camera", "training", "evaluation", "sample", "contact_sheet"},
-    6: {"wiring"},
+    5: {"http", "maintenance", "camera", "training", "evaluation", "sample", "contact_sheet"},
+    6: {"wiring", "admin"},
     7: {"cli", "__main__"},
     8: {"__init__"},
 }

@@ -44,6 +44,7 @@ from kinlens.live.policy import Policy
 from kinlens.live.service import LiveService
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
+from kinlens.maintenance.small_files import encoder_name
 from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
@@ -358,13 +359,15 @@ def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
     file = data / ENCODER_FILE
     try:
-        if file.is_file() and (name := file.read_text(encoding="utf-8")):
-            return name
+        if file.is_file():
+            file.open("rb").close()
     except OSError as error:
         raise CatalogUnavailable(
             f"{file} can't be read: {error.strerror}. Check the permissions of its folder.",
             "the data folder can't be read",
         ) from error
+    if name := encoder_name(data):
+        return name
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
 
