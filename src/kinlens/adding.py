@@ -5,26 +5,40 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinlens.catalog.base import Catalog
+from kinlens.catalog.owners import HAND, Claim
 from kinlens.encoders.base import Encoder
-from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound
+from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound, Overloaded
 from kinlens.images import Limits, PictureLoader, decode_base64, read_file
 from kinlens.store import COPY, PictureStore, content_hash, path_reference
 from kinlens.thumbnails import ThumbnailCache
-from kinlens.types import Item, Metadata, NewItem, Outcome, Pixels, Vectors
+from kinlens.types import (
+    MAX_INTEGER,
+    MIN_INTEGER,
+    Item,
+    Metadata,
+    NewItem,
+    Outcome,
+    Pixels,
+    Vectors,
+)
 
 if TYPE_CHECKING:
     from kinlens.catalog.ledger import Ledger
     from kinlens.fetch import Fetcher
 
 MAX_FIELD_LENGTH = 256
+MAX_METADATA_BYTES = 65_536
+"""Of one item's metadata, as JSON in UTF-8."""
+
 LOST = "The picture went away or was replaced while it was being indexed; add it again."
 """Also the reason where another item had the same picture and was deleted at this moment."""
 
@@ -62,10 +76,17 @@ class Prepared:
 
 
 class Adder:
-    """The steps from a new item to a stored one, for callers that run them in their own threads."""
+    """The steps from a new item to a stored one, for callers that run them in their own threads.
 
-    def __init__(self, parts: Parts) -> None:
+    Parameters
+    ----------
+    parts : to read, encode and store with
+    claim : who owns what is stored, and whether items of other owners are replaced
+    """
+
+    def __init__(self, parts: Parts, claim: Claim = HAND) -> None:
         self._parts = parts
+        self._claim = claim
 
     def prepare(
         self,
@@ -93,7 +114,7 @@ class Adder:
             if same_picture and known is not None:
                 return self._settled(new, replace(known, metadata=new.metadata), known)
             return self._prepare(new, known, data)
-        except CatalogError:
+        except (CatalogError, Overloaded):
             raise
         except KinlensError as error:
             return failure(new, error)
@@ -138,18 +159,21 @@ class Adder:
         return outcomes
 
     def record(self, outcomes: Sequence[Outcome], hashes: dict[str, str] | None = None) -> None:
-        """Write outcomes to the ledger."""
+        """Write outcomes to the ledger; an unchanged item becomes the claim's own, too."""
+        unchanged = [outcome.id for outcome in outcomes if outcome.state == "unchanged"]
+        if unchanged:
+            self._parts.catalog.owners.take(unchanged, self._claim)
         if outcomes:
             self._parts.ledger.record(outcomes, hashes or {})
 
-    def read(self, new: NewItem) -> bytes:
-        """The bytes of a new item's picture."""
+    def read(self, new: NewItem, within: float | None = None) -> bytes:
+        """The bytes of a new item's picture; a URL is given up after `within` seconds."""
         if new.image is not None:
             return new.image
         if new.path is not None:
             return read_file(new.path, self._parts.limits)
         if new.url is not None:
-            return self._parts.fetcher.fetch(new.url)
+            return self._parts.fetcher.fetch(new.url, within)
         return decode_base64(new.base64 or "", self._parts.limits)
 
     def _prepare(self, new: NewItem, known: Item | None, data: bytes | None) -> Prepared | Outcome:
@@ -199,18 +223,21 @@ class Adder:
         kept = [self._parts.store.has(entry.item.picture) for entry in batch]
         lost = [_lost(entry) for entry, there in zip(batch, kept, strict=True) if not there]
         present = [entry for entry, there in zip(batch, kept, strict=True) if there]
+        refused: dict[str, str] = {}
         if present:
-            self._parts.catalog.upsert([entry.item for entry in present], vectors[np.array(kept)])
-        return [_indexed(entry) for entry in present] + lost
+            refused = self._parts.catalog.upsert(
+                [entry.item for entry in present], vectors[np.array(kept)], self._claim
+            )
+        return [_written(entry, refused) for entry in present] + lost
 
     def _update(self, entry: Prepared) -> Outcome:
         if not self._parts.store.has(entry.item.picture):
             return _lost(entry)
         try:
-            self._parts.catalog.update_metadata([entry.item])
+            refused = self._parts.catalog.update_metadata([entry.item], self._claim)
         except NotFound:  # deleted or given another picture since it was looked up
             return _lost(entry)
-        return _indexed(entry)
+        return _written(entry, refused)
 
     def _drop_replaced(self, batch: Sequence[Prepared]) -> None:
         pictures = {
@@ -289,9 +316,22 @@ def check_metadata(metadata: Metadata) -> None:
             )
         if not _is_storable(value):
             raise InvalidInput(
-                "A metadata value is a text, a finite number of up to 64 bits, true or false, a "
-                f"list of texts, or null; {name!r} is {value!r:.80}."
+                "A metadata value is a text, a finite number (a whole one from -2**63 to "
+                f"2**63 - 1), true or false, a list of texts, or null; {name!r} is {value!r:.80}."
             )
+
+    check_metadata_size(metadata)
+
+
+def check_metadata_size(metadata: Metadata) -> None:
+    """Raise `InvalidInput` if an item's metadata is over `MAX_METADATA_BYTES`."""
+    size = len(json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_METADATA_BYTES:
+        name = max(metadata, key=lambda field: len(json.dumps(metadata[field])))
+        raise InvalidInput(
+            f"An item's metadata has at most {MAX_METADATA_BYTES:,} bytes as JSON; this has "
+            f"{size:,}, most of them in {name!r:.80}. Leave fields out or shorten them."
+        )
 
 
 def _is_storable(value: object) -> bool:
@@ -300,7 +340,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, str):
         return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, int):
-        return -(2**63) <= value < 2**63
+        return MIN_INTEGER <= value <= MAX_INTEGER
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 
@@ -309,7 +349,25 @@ def _same_types(first: Metadata, second: Metadata) -> bool:
     return json.dumps(dict(first), sort_keys=True) == json.dumps(dict(second), sort_keys=True)
 
 
-def _indexed(entry: Prepared) -> Outcome:
+def belongs_to_another(item_id: str, owner: str) -> str:
+    """Why an item isn't replaced, and what to do.
+
+    Parameters
+    ----------
+    owner : name of the source that has the item, "" for one that was added by hand
+    """
+    whose = f"belongs to the source {owner}" if owner else "was added by hand"
+    moved = "" if not owner or Path(owner).exists() else ", which isn't there any more"
+    return (
+        f"The id {item_id!r} {whose}{moved}. Index this source with --id-prefix PREFIX to keep "
+        "both items, or with --replace to take the item over."
+    )
+
+
+def _written(entry: Prepared, refused: Mapping[str, str]) -> Outcome:
+    owner = refused.get(entry.item.id)
+    if owner is not None:
+        return _failed(entry, belongs_to_another(entry.item.id, owner))
     return Outcome(entry.item.id, "indexed", reference=entry.reference, at=time.time())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.catalog.filters import Filter
+from kinlens.catalog.owners import HAND, Claim, Owners
 from kinlens.types import (
     EncoderIdentity,
     FacetCount,
@@ -79,6 +81,55 @@ class CatalogSnapshot:
     blocks: Iterator[SnapshotBlock]
 
 
+class CatalogView(Protocol):
+    """One state of a catalog, seen through a filter: all its answers agree with each other.
+
+    For one thread, and for the time of the `with` block alone.
+    """
+
+    @property
+    def where(self) -> Filter:
+        """The filter."""
+
+    @property
+    def size(self) -> int:
+        """How many items the catalog has, whatever the filter."""
+
+    def count(self) -> int:
+        """How many items pass the filter."""
+
+    def has_field(self, name: str) -> bool:
+        """Whether an item, of all there are, has this metadata field; needs `metadata`."""
+
+    def fields(self) -> tuple[Field, ...]:
+        """The metadata fields of all items, by name; needs `metadata`."""
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`; needs `metadata`."""
+
+    def facets(
+        self, fields: Sequence[str], *, limit: int = 100
+    ) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts of each field's values over the filtered items; needs `metadata`.
+
+        See `Catalog.facets`.
+        """
+
+    def search(self, vectors: Vectors, k: int, *, metric: Metric = "cosine") -> list[list[Match]]:
+        """The nearest of the filtered items; needs `vectors`. See `Catalog.search`."""
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Item]:
+        """The filtered items in order of id, from the first id greater than `after`."""
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """The items that exist, whatever the filter, by id."""
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """The vectors, float32 (dim,), of those items that exist, whatever the filter, by id."""
+
+
 class Catalog(Protocol):
     """Items with metadata and vectors of one active encoder.
 
@@ -94,13 +145,24 @@ class Catalog(Protocol):
     def exact(self) -> bool:
         """Whether `search` provably gives the true neighbors."""
 
-    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
-        """Add or replace items, all or none.
+    @property
+    def owners(self) -> Owners:
+        """Which source each item belongs to."""
+
+    def upsert(
+        self, items: Sequence[Item], vectors: Vectors, claim: Claim = HAND
+    ) -> dict[str, str]:
+        """Add or replace items, all or none of those that the claim covers.
 
         Parameters
         ----------
         items : of distinct ids
         vectors : float32 (len(items), dim), unit length
+        claim : who owns the items from now on, and whether items of other owners are replaced
+
+        Returns
+        -------
+        refused : items of other owners, which stay as they are, with the owner's name
 
         Raises
         ------
@@ -109,8 +171,8 @@ class Catalog(Protocol):
         CatalogBusy : another process held the catalog too long; nothing was changed
         """
 
-    def update_metadata(self, items: Sequence[Item]) -> None:
-        """Replace all but the vectors of items; all or none.
+    def update_metadata(self, items: Sequence[Item], claim: Claim = HAND) -> dict[str, str]:
+        """Replace all but the vectors of items; all or none, refused ones aside; see `upsert`.
 
         Raises
         ------
@@ -118,8 +180,8 @@ class Catalog(Protocol):
             would then be another's
         """
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove items; gives the ids that existed."""
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
+        """Remove items, with `owner` only that owner's; gives the ids that were removed."""
 
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """The items that exist, by id."""
@@ -129,6 +191,26 @@ class Catalog(Protocol):
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """float32 (len(ids), dim), in the order asked; `NotFound` names the missing."""
+
+    def view(
+        self, where: Where | Filter | None = None, *, vectors: bool = False, metadata: bool = False
+    ) -> AbstractContextManager[CatalogView]:
+        """One state of the catalog, for answers that hold several things of it.
+
+        To be left soon: nothing slow belongs into the block, for what is written meanwhile can't be
+        tidied up.
+
+        Parameters
+        ----------
+        where : filter, as it is written or parsed
+        vectors : whether it will be searched
+        metadata : whether its fields or facets will be asked for; a filter implies it
+
+        Raises
+        ------
+        InvalidFilter : the filter can't be used
+        EncoderMismatch : it is to be searched, and holds vectors of another encoder
+        """
 
     def search(
         self,
@@ -166,6 +248,17 @@ class Catalog(Protocol):
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """The kinds of the values of fields, null aside; see `kinlens.catalog.filters.kind`.
+
+        Parameters
+        ----------
+        compared : fields, each with the kind of what it is compared with
+        every : of all these fields, rather than of those that never had a value of that kind
+        """
 
     def scan(
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None

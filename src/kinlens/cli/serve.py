@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,14 +70,18 @@ def demo_catalog(pictures: Path | None, data: Path) -> Path:
     if pictures is None:
         source, catalog = _sample(data / "shop"), data / "catalog"
     else:
-        source, catalog = pictures, data / f"catalog-{pictures.resolve().name}"
+        # Of two folders with one name, each has a catalog of its own.
+        place = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
+        source, catalog = pictures, data / f"catalog-{pictures.resolve().name}-{place}"
+    # The demo may have been moved since it was indexed.
+    wishes = indexing.Wishes(replace=True)
     try:
-        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+        indexing.run(source, catalog, {}, wishes, json=False)
     except EncoderMismatch:
         # Kinlens or the setting has changed since; nobody wants to be asked that in a demo.
         say.print("The encoder has changed since the last demo; encoding the pictures again")
         indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
-        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+        indexing.run(source, catalog, {}, wishes, json=False)
     return catalog
 
 
@@ -117,4 +124,30 @@ def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
 
     with open_search(settings=settings) as service, open_live(service, settings) as live:
         live.start()
-        run_server(service, settings, live=live, allow_open=allow_open, on_ready=ready)
+        run_server(
+            service,
+            settings,
+            live=live,
+            allow_open=allow_open,
+            on_ready=ready,
+            on_stop=lambda: _end_after(settings.shutdown_timeout),
+        )
+
+
+def _end_after(seconds: float) -> None:
+    """End this process at the latest in so many seconds.
+
+    What was acknowledged is on disk by then. What could be canceled was; this is for a thread that
+    a disk or a library keeps.
+    """
+
+    def end() -> None:
+        common.console(error=True).print(
+            f"Not all that was in flight ended within {seconds:g} s (shutdown_timeout).",
+            markup=False,
+        )
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
