@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_row_names_its_line(tmp_path: Path):
     path.write_bytes(
         b"\xef\xbb\xbfid,image,note\r\n"
         b'1,a.jpg,"two\nlines"\r\n'
-        b"2,b.jpg\r\n"
+        b"2,b.jpg,x,y\r\n"
         b"\r\n"
         b",c.jpg,x\r\n"
         b"4,d.jpg,caf\xe9\r\n"
@@ -146,7 +146,7 @@ def test_what_is_wrong_with_a_row_names_its_line(tmp_path: Path):
     assert (ragged.place, nameless.place, latin.place) == (
         "shop.csv:4", "shop.csv:6", "shop.csv:7",
     )  # fmt: skip
-    assert "2 cells" in ragged.reason
+    assert "4 cells" in ragged.reason
     assert "'id'" in nameless.reason
     assert nameless.reference == "c.jpg"
     assert "UTF-8" in latin.reason

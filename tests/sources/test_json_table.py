@@ -63,12 +63,6 @@ def test_lines_that_are_no_objects_are_reported_and_the_rest_goes_on(tmp_path: P
     assert "path, a URL" in entries[5].reason
 
 
-def test_a_json_array_is_told_from_json_lines(tmp_path: Path):
-    path = write(tmp_path, json.dumps([{"id": 1, "image": "a"}], indent=1), name="shop.json")
-    with pytest.raises(SourceError, match="one object on each line"):
-        open_source(path)
-
-
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
