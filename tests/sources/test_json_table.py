@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinlens.adding import check_metadata
-from kinlens.errors import SourceError
 from kinlens.sources import Entry, SourceOptions, open_source
 from kinlens.types import NewItem
 
