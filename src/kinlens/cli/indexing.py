@@ -45,6 +45,7 @@ def index(
         Path | None,
         typer.Argument(
             help="A folder of pictures, or a CSV, TSV, JSON, JSON Lines or Parquet table.",
+            readable=False,  # it says itself why a source can't be read
             show_default=False,
         ),
     ] = None,
