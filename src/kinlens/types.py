@@ -31,6 +31,9 @@ DEFAULT_K = 10
 """Hits of a search that doesn't say how many, at every door."""
 
 MAX_ID_LENGTH = 512
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+"""The whole numbers that metadata keeps, each exactly; tables and filters hold no others."""
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -182,8 +185,13 @@ def check_id(item_id: str) -> None:
         raise InvalidInput(
             f"An item id is a string of 1 to {MAX_ID_LENGTH} characters; got {item_id!r:.80}."
         )
-    if "\0" in item_id or any("\ud800" <= char <= "\udfff" for char in item_id):
+    if "\0" in item_id or _has_surrogate(item_id):
         raise InvalidInput(f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}.")
+
+
+def _has_surrogate(text: str) -> bool:
+    # Most are ASCII, which is known without a look at each character.
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,15 +246,15 @@ class Field:
     kind : what its values are
     count : items that have it
     distinct : how many different values
-    minimum, maximum : of a number field, else None
+    minimum, maximum : of a number field, as they are stored; else None
     """
 
     name: str
     kind: FieldKind
     count: int
     distinct: int
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

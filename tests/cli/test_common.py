@@ -20,6 +20,8 @@ from kinlens.errors import InvalidInput
         (["year=2011"], {"year": {"$in": [2011, "2011"]}}),
         (["year!=2011"], {"year": {"$nin": [2011, "2011"]}}),
         (["url=http://a/?b=c"], {"url": {"$eq": "http://a/?b=c"}}),
+        (["$set=tea"], {"$field": {"$set": {"$eq": "tea"}}}),
+        (["$set=7"], {"$field": {"$set": {"$in": [7, "7"]}}}),
         (['{"price": {"$lt": 5}}'], {"price": {"$lt": 5}}),
         (
             ["color=red", '{"price": {"$lt": 5}}'],

@@ -165,6 +165,7 @@ def test_a_source_that_was_moved_is_said_to_be_gone_and_taken_over(search, photo
     assert numbers(index(search, moved, replace=True)) == (20, 0, 0, 0)
     assert owners(search) == {"photos": 0, "moved": 20}
     assert numbers(index(search, moved)) == (0, 20, 0, 0)
+    assert numbers(index(search, None, retry_failed=True)) == (0, 0, 0, 0)
 
 
 def test_the_file_of_visits_may_be_deleted(search, photos, others, data):

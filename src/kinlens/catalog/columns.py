@@ -156,14 +156,14 @@ def _field(name: str, column: Column, alive: Mask) -> Field:
     elements[:2] = 0
     present = np.flatnonzero(elements)
     field_kind = kinds.pop() if len(kinds) == 1 else "mixed"
-    numbers = column.dictionary.numbers()[present] if field_kind == "number" else None
+    lowest, highest = column.dictionary.range_of(present) if field_kind == "number" else (None,) * 2
     return Field(
         name=name,
         kind=_FIELD_KINDS[field_kind],
         count=int(wholes.sum()),
         distinct=len(present),
-        minimum=None if numbers is None else float(numbers.min()),
-        maximum=None if numbers is None else float(numbers.max()),
+        minimum=lowest,
+        maximum=highest,
     )
 
 

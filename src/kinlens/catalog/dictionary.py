@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,14 @@ class Dictionary:
             self._numbers = np.concatenate([self._numbers, np.array(floats)])
         return self._numbers
 
+    def range_of(self, numbers: npt.NDArray[np.intp]) -> tuple[int | float, int | float]:
+        """The lowest and the highest of these values, all of which are numbers, exactly."""
+        floats = self.numbers()[numbers]
+        # Whole numbers beyond 2**53 can share a float: of those that do, Python finds the extreme.
+        lowest = (self.values[code] for code in numbers[floats == floats.min()])
+        highest = (self.values[code] for code in numbers[floats == floats.max()])
+        return min(filter(_is_number, lowest)), max(filter(_is_number, highest))
+
     def holds(self, test: Test) -> Holds:
         """For which values a test holds, lists by their elements."""
         if isinstance(test, Exists):
@@ -119,3 +127,7 @@ class Dictionary:
         for number in self._large:
             holds[number] = compare(self.values[number], operand)
         return holds
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return kind(value) == "number"

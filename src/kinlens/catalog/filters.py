@@ -3,7 +3,8 @@
     {"color": "red", "price": {"$gte": 10, "$lt": 50}, "$or": [{"year": 2011}, {"year": 2012}]}
 
 Several fields, and several operators of a field, all have to hold. A field name is a plain key: a
-dot in it is a letter like any other. A name that starts with ``$`` can't be filtered on.
+dot in it is a character like any other. A name that starts with ``$`` would read as an operator;
+within ``$field`` every key is a name: ``{"$field": {"$set": "tea"}}``.
 
 =========================  ========================================================================
 operator                   holds for an item
@@ -15,12 +16,14 @@ operator                   holds for an item
 ``$exists: true | false``  that has the field, be it null | that hasn't
 ``$not: {...}``            for which the operators (in a field) or the filter (outside) don't hold
 ``$and``, ``$or``          for which all, any of a non-empty list of filters hold
+``$field: {name: test}``   for which all the tests hold; names may start with ``$``
 =========================  ========================================================================
 
 What a value is compared with:
 
 - Kinds never mix: numbers, texts, booleans. 1 equals 1.0, but neither true nor "1".
-- Numbers compare exactly, texts by code point, case and accents as they are.
+- Numbers compare exactly, texts by code point, case and accents as they are. A whole number lies
+  between -2**63 and 2**63 - 1, as those of metadata do.
 - A list holds for ``$eq``, ``$in`` and the comparisons if one of its elements does, so that
   ``$ne`` and ``$nin`` hold if none is equal. An empty list equals nothing.
 - A missing field counts as null but for ``$exists``. So ``$ne`` and ``$nin`` hold for an item
@@ -31,6 +34,7 @@ These are MongoDB's rules.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +42,7 @@ from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
 from kinlens.errors import InvalidFilter
-from kinlens.types import Metadata, Scalar, Where
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Metadata, Scalar, Where
 
 MAX_NODES = 100
 MAX_DEPTH = 16
@@ -59,7 +63,7 @@ _PLURAL = {
     "list": "lists of texts",
 }
 FIELD_OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$exists", "$not")
-LOGICAL_OPERATORS = ("$and", "$or", "$not")
+LOGICAL_OPERATORS = ("$and", "$or", "$not", "$field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +113,21 @@ class AnyOf:
 
 Filter: TypeAlias = OneOf | Compare | Exists | Not | AllOf | AnyOf
 
+EVERYTHING = AllOf(())
+"""Holds for every item."""
 
-def parse(where: Where | None) -> Filter:
-    """The tree of a filter; None and {} hold for every item.
+
+def parse(where: Where | Filter | None) -> Filter:
+    """The tree of a filter; None and {} hold for every item. A tree is given back as it is.
 
     Raises
     ------
     InvalidFilter : the message names the path of the mistake, such as ``where.price.$gte``
     """
+    if isinstance(where, OneOf | Compare | Exists | Not | AllOf | AnyOf):
+        return where
     if where is None or (isinstance(where, Mapping) and not where):
-        return AllOf(())
+        return EVERYTHING
     return _Parser().filter(where, "where", 1)
 
 
@@ -148,9 +157,26 @@ class _Parser:
                 self.filter(part, f"{here}[{place}]", depth + 1) for place, part in enumerate(value)
             )
             return AllOf(parts) if key == "$and" else AnyOf(parts)
+        if key == "$field":
+            return self._fields(value, here, depth + 1)
         if key.startswith("$"):
-            raise _unknown(here, LOGICAL_OPERATORS)
+            raise _unknown(
+                here,
+                LOGICAL_OPERATORS,
+                f"; a field of this name is filtered by as {_as_field(key)}",
+            )
         return self._field(key, value, here, depth + 1)
+
+    def _fields(self, tests: object, path: str, depth: int) -> Filter:
+        self._enter(path, depth)
+        if not isinstance(tests, Mapping) or not tests:
+            raise _wrong(path, "an object with at least one field", tests)
+        parts = []
+        for name, test in tests.items():
+            if not isinstance(name, str):
+                raise _wrong(path, "field names that are texts", name)
+            parts.append(self._field(name, test, f"{path}.{name}", depth + 1))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _field(self, name: str, test: object, path: str, depth: int) -> Filter:
         self._enter(path, depth)
@@ -215,6 +241,16 @@ def matches(tree: Filter, metadata: Metadata) -> bool:
                 kind(mine) == kind(value) and COMPARISONS[operator](mine, value)
                 for mine in _elements(metadata, field)
             )
+
+
+def where_field(name: str, test: object) -> dict[str, Any]:
+    """A filter on one field, whatever its name."""
+    return {"$field": {name: test}} if name.startswith("$") else {name: test}
+
+
+def exists(name: str) -> dict[str, Any]:
+    """A filter for the items that have a field, whatever its name."""
+    return where_field(name, {"$exists": True})
 
 
 def fields_of(tree: Filter) -> set[str]:
@@ -302,8 +338,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 def _scalar(value: object, path: str, hint: str = "") -> Scalar | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _wrong(path, "a finite number", value)
+    _check_number(value, path)
     if value is None or isinstance(value, str | int | float):
         return value
     raise _wrong(path, "a text, a number, true, false or null", value, hint)
@@ -320,17 +355,27 @@ def _scalars(value: object, path: str) -> tuple[Scalar | None, ...]:
 def _comparable(value: object, path: str) -> str | int | float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong(path, "a number or a text", value)
+    _check_number(value, path)
+    return value
+
+
+def _check_number(value: object, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(path, "a finite number", value)
-    return value
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise _wrong(path, "a whole number from -2**63 to 2**63 - 1, as items have them", value)
 
 
 def _wrong(path: str, needed: str, came: object, hint: str = "") -> InvalidFilter:
     return InvalidFilter(f"{path:.200} needs {needed}; got {_described(came)}{hint}.")
 
 
-def _unknown(path: str, known: tuple[str, ...]) -> InvalidFilter:
-    return InvalidFilter(f"{path:.200} is no operator here; there are {', '.join(known)}.")
+def _unknown(path: str, known: tuple[str, ...], hint: str = "") -> InvalidFilter:
+    return InvalidFilter(f"{path:.200} is no operator here; there are {', '.join(known)}{hint}.")
+
+
+def _as_field(name: str) -> str:
+    return f'{{"$field": {{{json.dumps(name[:80], ensure_ascii=False)}: ...}}}}'
 
 
 def _described(value: object) -> str:

@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from kinlens.cli import access, camera, catalog, diagnose, indexing, live, neighbors, search, serve
+from kinlens.cli import (
+    access,
+    backup,
+    camera,
+    catalog,
+    diagnose,
+    encoders,
+    indexing,
+    live,
+    neighbors,
+    search,
+    serve,
+)
 from kinlens.errors import InvalidInput, KinlensError
 from kinlens.printable import escaped
 
@@ -47,7 +59,19 @@ def _options(
     """Options of the command itself."""
 
 
-for _module in (indexing, search, neighbors, serve, live, camera, catalog, access, diagnose):
+for _module in (
+    indexing,
+    search,
+    neighbors,
+    serve,
+    live,
+    camera,
+    catalog,
+    access,
+    backup,
+    encoders,
+    diagnose,
+):
     _module.register(app)
 
 

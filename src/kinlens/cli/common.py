@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
 from kinlens.printable import escaped, escaped_json
 from kinlens.types import Crop, Metadata, Value, Where
@@ -119,10 +120,10 @@ def _parse_one(text: str, kinds: Mapping[str, str]) -> dict[str, Any]:
         return {field: {operator: _read_as(kinds[field], typed)}}
     value = parse_value(typed)
     if isinstance(value, str) or operator not in {"$eq", "$ne"} or isinstance(value, bool):
-        return {field: {operator: value}}
+        return where_field(field, {operator: value})
     # 42 may stand in the catalog as a number or as a text; whoever types it means both.
     either = "$in" if operator == "$eq" else "$nin"
-    return {field: {either: [value, typed]}}
+    return where_field(field, {either: [value, typed]})
 
 
 def _read_as(kind: str, typed: str) -> str | int | float | bool:

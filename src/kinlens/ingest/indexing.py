@@ -12,7 +12,7 @@ from types import FrameType
 
 import numpy as np
 
-from kinlens.adding import Adder, Prepared, belongs_to_another, failure
+from kinlens.adding import Adder, Prepared, belongs_to_another, failure, hashes_of
 from kinlens.catalog.owners import Claim
 from kinlens.errors import CatalogFull, InvalidInput, SourceError
 from kinlens.ingest.lock import index_lock
@@ -181,10 +181,12 @@ class _Run:
         stored = [entry for batch in batches for entry in batch.stored]
         settled = [outcome for batch in batches for outcome in batch.settled]
         vectors = np.concatenate([batch.vectors for batch in batches])
-        outcomes = self._adder.commit(stored, vectors, settled)
-        self._count_duplicates(stored, outcomes)
-        self._note_fetched(stored, outcomes)
+        outcomes = [*self._adder.store(stored, vectors), *settled]
+        # Before they are recorded: if that fails, the report still says what is stored.
         self._report.count(outcomes)
+        self._count_duplicates(stored, outcomes)
+        self._adder.record(outcomes, hashes_of(stored))
+        self._note_fetched(stored, outcomes)
 
     def _count_duplicates(self, stored: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
         indexed = {outcome.id for outcome in outcomes if outcome.state == "indexed"}

@@ -71,9 +71,10 @@ class Pruning:
             reason = f"more than a third of the {has:,} items of this source would go"
         else:
             return ""
+        missed = "1 item wasn't seen" if gone == 1 else f"{gone:,} items weren't seen"
         return (
-            f"Nothing was pruned: {reason}. {gone:,} items weren't seen. If they are to go, run "
-            "again with --prune-all."
+            f"Nothing was pruned: {reason}. {missed}. To remove what wasn't seen, run again with "
+            "--prune-all."
         )
 
     def remove(self, *, everything: bool) -> int:

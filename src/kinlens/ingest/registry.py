@@ -44,10 +44,11 @@ class Registry:
         self._adopt()
 
     def sources(self) -> list[Source]:
-        """All of them, opened with the options of their last run."""
+        """All but those that went away without items, opened with the options of their last run."""
         return [
             open_source(known.name, SourceOptions.from_json(known.options))
             for known in self._owners.sources()
+            if os.path.lexists(known.name) or self._owners.count(known.number)
         ]
 
     def register(self, source: Source, *, whole: bool) -> Registered:

@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kinlens.errors import KinlensError
+from kinlens.errors import CatalogUnavailable, KinlensError
 from kinlens.http import answers
 from kinlens.http.auth import READ
 from kinlens.http.context import Context, context_of
@@ -37,21 +37,22 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Say whether searches can be answered: catalog, matrix and encoder are loaded and work.
 
-    A disk that is full stops writes, not searches, so it is told but doesn't make the server
-    unready. Needs no key.
+    A disk that is full stops writes, not searches, and a broker or a live store that is away stops
+    neither; they are told but don't make the server unready. Needs no key.
     """
     context = context_of(request)
     try:
         checks = await context.readers.run(_check, context)
     except KinlensError as error:
-        checks = {"catalog": type(error).__name__}
+        checks = {"catalog": _reason(error)}
     warm: str = request.app.state.warm
     if warm != "ok":
         checks["encoder"] = warm
     wrong = [f"{name}: {state}" for name, state in checks.items() if state not in ("ok", "full")]
     if wrong:
         return document(NOT_READY, "; ".join(wrong), request.scope, headers={"Retry-After": "1"})
-    return answers.json_response({"ready": True, "checks": checks})
+    live = context.live.connections() if context.live else {}
+    return answers.json_response({"ready": True, "checks": checks | live})
 
 
 @router.get(
@@ -68,8 +69,15 @@ async def metrics(request: Request) -> Response:
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+def _reason(error: KinlensError) -> str:
+    """What a probe, which needs no key, may learn."""
+    return error.reason if isinstance(error, CatalogUnavailable) else type(error).__name__
+
+
 def _check(context: Context) -> dict[str, str]:
-    context.search.count()
+    with context.search.parts.catalog.view(vectors=True) as view:
+        view.count()
+    context.keys.check()
     space = shutil.disk_usage(context.search.data).free
     return {
         "catalog": "ok",

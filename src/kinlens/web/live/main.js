@@ -2,11 +2,12 @@
  * The live page: what a camera sees, and what in the catalog looks like it, at this moment.
  */
 
-import { Problem, Unreachable, listFields, setApiKey } from '../api.js';
+import { Problem, Unreachable, listFields } from '../api.js';
 import { REASONS } from '../camera.js';
 import { Captions } from '../captions.js';
 import { announce, byId, el, icon, typed } from '../dom.js';
 import { Grid } from '../grid.js';
+import { askKey, takeKey } from '../key.js';
 import { emptyState, example, toAddress } from '../state.js';
 import { explain } from '../trouble.js';
 import { keepUpload, uploadsKept } from '../uploads.js';
@@ -114,7 +115,7 @@ function follow(device) {
   stream?.stop();
   stream = new Stream(device, {
     view: (view) => {
-      newest = { view, at: since(view.age) };
+      newest = { view, at: since(view) };
       refresh();
     },
     status: (status) => {
@@ -196,7 +197,7 @@ function showEmpty() {
     el('h2', {}, 'No camera is watching'),
     el('p', {}, 'Hold something before this device’s own camera and its look-alikes follow, or start a camera elsewhere, on the broker that this server reads:'),
     el('div', { class: 'command' }, el('code', {}, 'kinlens camera 0 --broker mqtt://BROKER')),
-    el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => void startOwn() }, 'Use this camera')),
+    el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => offerOwn() }, 'Use this camera')),
   );
 }
 
@@ -207,13 +208,9 @@ function refused(error) {
 
 /** @param {unknown} error */
 function showTrouble(error) {
-  const { title, text } = explain(error);
-  if (refused(error)) {
-    byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
-    const dialog = typed('key', HTMLDialogElement);
-    if (!dialog.open) dialog.showModal();
-    return;
-  }
+  const trouble = explain(error);
+  const { title, text } = trouble;
+  if (refused(error)) return askKey(trouble);
   if (devices.chosen === null || !grid.items.length) {
     main.dataset['state'] = 'failed';
     byId('message').replaceChildren(icon('trouble'), el('h2', {}, title), el('p', {}, text));
@@ -234,6 +231,18 @@ function cameraFailed(error) {
   }
   troubles.camera = `${title}. ${text}`;
   tell();
+}
+
+/** Ask before the browser does: who starts a camera must know who sees it. @param {boolean} [screen] */
+function offerOwn(screen = false) {
+  if (!navigator.mediaDevices?.getUserMedia) return cameraFailed(new DOMException('', 'insecure'));
+  const dialog = typed('share', HTMLDialogElement);
+  byId('share-title').textContent = screen ? 'Show your screen to everybody here?' : 'Show your camera to everybody here?';
+  byId('share-name').textContent = own.name;
+  byId('share-hidden').hidden = screen;
+  dialog.dataset['source'] = screen ? 'screen' : 'camera';
+  dialog.returnValue = '';
+  dialog.showModal();
 }
 
 /** @param {boolean} [screen] instead of the camera */
@@ -271,9 +280,13 @@ async function freeze() {
   leave(toAddress({ ...emptyState(), examples: [example('upload', key)] }));
 }
 
-byId('own').addEventListener('click', () => (own.running ? own.stop() : void startOwn()));
+byId('own').addEventListener('click', () => (own.running ? own.stop() : offerOwn()));
 byId('screen').hidden = !navigator.mediaDevices?.getDisplayMedia;
-byId('screen').addEventListener('click', () => void startOwn(true));
+byId('screen').addEventListener('click', () => offerOwn(true));
+typed('share', HTMLDialogElement).addEventListener('close', () => {
+  const dialog = typed('share', HTMLDialogElement);
+  if (dialog.returnValue === 'share') void startOwn(dialog.dataset['source'] === 'screen');
+});
 byId('flip').addEventListener('click', () => void own.flip().catch(cameraFailed));
 byId('freeze').addEventListener('click', () => void freeze());
 byId('pause').addEventListener('click', () => {
@@ -281,8 +294,8 @@ byId('pause').addEventListener('click', () => {
   stage.show(own.running && devices.chosen === own.name);
   refresh();
 });
-typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-  setApiKey(typed('key-input', HTMLInputElement).value.trim());
+typed('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+  takeKey(event);
   const device = devices.chosen;
   devices.chosen = null;
   begin();
