@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import re
@@ -25,6 +24,7 @@ _BLANK = b" \t\r\n"
 _TOKEN = re.compile(
     rb'"[^"\\\r\n]*+(?:\\[^\r\n][^"\\\r\n]*+)*+(?:["\r\n]|\\[\r\n]|\\?\Z)|[\[\]{},]'
 )
+_ENDS = (b",", b"]")
 _CLOSING = {b"]": b"[", b"}": b"{"}
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -80,22 +80,27 @@ def rows_of_lines(file: BinaryIO) -> Iterator[Row]:
     """Each line that isn't empty; lines end in LF, CRLF or, where the file has no LF, in CR."""
     head = file.read(CHUNK)
     file.seek(0)
-    reader: Any = file
-    if b"\r" in head and b"\n" not in head:
-        # Latin-1 gives each byte a character, and back.
-        reader = io.TextIOWrapper(file, encoding="latin-1", newline="\r")
-    number = 0
-    while line := reader.readline(ROW_LIMIT + 1):
-        data = line if isinstance(line, bytes) else line.encode("latin-1")
-        number += 1
-        if len(data) > ROW_LIMIT:
+    end = b"\r" if b"\r" in head and b"\n" not in head else b"\n"
+    for number, line in enumerate(_lines(file, end), 1):
+        data = (line.removeprefix(BOM) if number == 1 else line).strip(_BLANK)
+        if len(line) > ROW_LIMIT:
             yield Row(number, b"", f"The line {_TOO_LONG}")
-            while line and line[-1:] not in (b"\n", "\r"):
-                line = reader.readline(CHUNK)
-            continue
-        data = (data.removeprefix(BOM) if number == 1 else data).strip(_BLANK)
-        if data:
+        elif data:
             yield Row(number, data)
+
+
+def _lines(file: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Lines without what ends them; of one over the limit, the beginning."""
+    left = b""
+    while chunk := file.read(CHUNK):
+        first, *others = chunk.split(end)
+        # What is over the limit is known to be so by one byte more.
+        left += first[: ROW_LIMIT + 1 - len(left)]
+        if others:
+            yield left
+            yield from others[:-1]
+            left = others[-1]
+    yield left
 
 
 def rows_of_array(file: BinaryIO) -> Iterator[Row]:
@@ -149,13 +154,15 @@ class _Array:
                 rest = self._buffer[self._start :].strip(_BLANK)
                 return rest if len(self._open) == 1 and rest else None
             self._at = found.end()
-            if self._ends_element(found[0][:1]):
-                element = self._buffer[self._start : found.start()].strip(_BLANK)
+            if self._ends_element(found[0]):
+                element = self._buffer[self._start : found.end()].strip(_BLANK)
                 self._start = self._at
-                return element
+                return element[: -len(b",")].rstrip(_BLANK) if found[0] in _ENDS else element
         return None
 
     def _ends_element(self, token: bytes) -> bool:
+        if token.endswith((b"\r", b"\n")):
+            return self._ends_with_its_line(token)
         if token in (b"[", b"{"):
             self._open.append(token)
             self._counts[token] += 1
@@ -168,6 +175,13 @@ class _Array:
                 self._check_rest()
                 return True
         return False
+
+    def _ends_with_its_line(self, string: bytes) -> bool:
+        """What to make of a string that isn't closed, and may hold the end of its object."""
+        text = string.rstrip(_BLANK)
+        if text.endswith((b"}", b"},")):
+            self._open, self._counts = [b"["], {b"[": 1, b"{": 0}
+        return text.endswith(b"},")
 
     def _close(self, opening: bytes) -> None:
         while True:
