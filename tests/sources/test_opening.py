@@ -88,3 +88,25 @@ def test_patterns_are_refused_for_a_table(tmp_path: Path):
     (tmp_path / "t.csv").write_text("id,image\na,a.jpg\n")
     with pytest.raises(InvalidInput, match="--exclude is for folders"):
         open_source(tmp_path / "t.csv", SourceOptions(exclude=("a.jpg",)))
+
+
+@pytest.mark.parametrize("name", TABLES[:-1])
+def test_a_table_that_goes_away_after_it_was_opened(tmp_path: Path, name: str):
+    path = tmp_path / name
+    path.write_text('{"id": "a", "image": "a.jpg"}\n' if "json" in name else "id,image\na,a.jpg\n")
+    if name == "t.tsv":
+        path.write_text("id\timage\na\ta.jpg\n")
+    source = open_source(path)
+    path.unlink()
+    with pytest.raises(SourceError, match="No such file"):
+        list(source)
+
+
+def test_a_folder_that_goes_away_after_it_was_opened_hides_everything(tmp_path: Path):
+    (tmp_path / "photos").mkdir()
+    source = open_source(tmp_path / "photos")
+    (tmp_path / "photos").rmdir()
+    (entry,) = source
+    assert entry.item is None
+    assert (entry.hides, entry.under) == (True, "")
+    assert "No such file" in entry.reason

@@ -105,9 +105,10 @@ class Entry:
 
     def __post_init__(self) -> None:
         # They are kept in a database, which takes valid Unicode only.
-        object.__setattr__(self, "place", storable(self.place))
-        object.__setattr__(self, "reason", storable(self.reason))
-        object.__setattr__(self, "reference", storable(self.reference))
+        for name in ("place", "reason", "reference"):
+            text = getattr(self, name)
+            if not text.isascii():
+                object.__setattr__(self, name, storable(text))
 
 
 class Source(Protocol):
