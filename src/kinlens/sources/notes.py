@@ -7,7 +7,7 @@ MOST = 20
 
 
 class Notes:
-    """Counts what was met; thread-safe in one iteration at a time."""
+    """Counts what was met since the iteration over a source began."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], int] = {}
