@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from kinlens.cli import common
+from kinlens.cli import common, main
 from kinlens.cli.terminal import SafeConsole
 
 RED = "\x1b[31m"
@@ -20,9 +22,29 @@ CONTROLS = [chr(code) for code in range(32) if code != 10]
 FORBIDDEN = [char.encode() for char in (*CONTROLS, "\x9b", "\u202e")]
 
 
-def kinlens(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "kinlens", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=300, check=False)
+@dataclass
+class Printed:
+    """What the command line printed, and its exit status."""
+
+    stdout: bytes
+    stderr: bytes
+    returncode: int
+
+
+def kinlens(*arguments: str | Path) -> Printed:
+    """Run the command line in this process, with streams that are as strict as a terminal's."""
+    out, error = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(error), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["kinlens", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    printed = []
+    for stream in (out, error):
+        stream.flush()
+        printed.append(stream.buffer.getvalue())
+    return Printed(*printed, int(code or 0))
 
 
 def assert_harmless(printed: bytes) -> None:
