@@ -79,7 +79,13 @@ def add_item(
     picture: Annotated[str, typer.Argument(help="A picture file or URL.")],
     metadata: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Metadata, name=value or JSON. Repeat.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Metadata, or a JSON object of it. A value is a number, true, false, null, a list "
+            'such as ["a", "b"], or a text; what is in double quotes is a text. Repeat.',
+            show_default=False,
+        ),
     ] = None,
     data: common.Data = None,
 ) -> None:

@@ -15,7 +15,7 @@ import typer
 
 from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
-from kinlens.types import Crop, Metadata, Value, Where
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Crop, Metadata, Value, Where
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,14 +169,49 @@ def parse_metadata(pairs: Sequence[str] | None) -> dict[str, Value]:
         if pair.lstrip().startswith("{"):
             try:
                 metadata.update(json.loads(pair))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"The metadata {pair!r} isn't valid JSON: {error}.") from None
             continue
         name, sign, value = pair.partition("=")
         if not sign or not name:
             raise InvalidInput(f"Metadata is name=value or a JSON object; got {pair!r}.")
-        metadata[name] = parse_value(value)
+        metadata[name] = _metadata_value(name, value)
     return metadata
+
+
+def _metadata_value(name: str, typed: str) -> Value:
+    """A metadata value as typed: a number, true, false, null, JSON in quotes or brackets, text."""
+    text = typed.strip()
+    if text[:1] in {'"', "[", "{"} or text == "null":
+        return _json_value(name, text)
+    value = parse_value(text)
+    beyond = isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER
+    if beyond or (isinstance(value, str) and _NUMBER.fullmatch(text)):
+        raise InvalidInput(
+            f"{name} is a number that isn't kept exactly: whole numbers go from -2**63 to "
+            f"2**63 - 1, others up to 1.8e308; got {text:.60}. Put it in quotes to keep it as a "
+            f"text: --set '{name}=\"...\"'."
+        )
+    return typed if isinstance(value, str) else value
+
+
+def _json_value(name: str, text: str) -> Value:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"{name} begins as JSON and can't be read as such: {error}; got {text:.80}. A list is "
+            f'--set \'{name}=["a", "b"]\', a text that begins like this is put in quotes, with '
+            "a backslash before each quote in it: --set 'note=\"[new]\"'."
+        ) from None
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return value
+    raise InvalidInput(
+        f"{name} needs to be a text, a number, true, false, null or a list of texts, such as "
+        f'--set \'{name}=["a", "b"]\'; got {text:.80}.'
+    )
 
 
 def warn(warnings: Iterable[str]) -> None:
