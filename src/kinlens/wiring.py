@@ -63,6 +63,7 @@ def open_search(
     settings: Settings | None = None,
     create: bool = True,
     lazy: bool = False,
+    resident: bool = True,
     **overrides: Any,
 ) -> Search:
     """Open a catalog to search and change it.
@@ -76,6 +77,8 @@ def open_search(
     create : make the catalog if there is none
     lazy : open the encoder of an existing catalog when it is first needed, so that the catalog can
         be listed, searched by item and cleaned without it; its errors come then
+    resident : keep all vectors in memory from the first search on; False for a process that
+        searches once, which then starts sooner
     overrides : single settings, by name
 
     Returns
@@ -99,7 +102,7 @@ def open_search(
     there = SqliteCatalog.identity_of(folder) if lazy and not chosen.encoder else None
     model = encoder_for(chosen) if there is None else _later(there, chosen)
     with ExitStack() as opened:
-        catalog = SqliteCatalog.open(folder, model.identity, create=create)
+        catalog = SqliteCatalog.open(folder, model.identity, create=create, resident=resident)
         opened.callback(catalog.close)
         if chosen.encoder:
             _remember(folder, chosen.encoder)

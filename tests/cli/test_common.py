@@ -120,7 +120,7 @@ def test_what_a_metadata_value_is(typed: str, value: object) -> None:
      '"open', '{"a": 1}', "[" * 100_000, '["a", null]'],
 )  # fmt: skip
 def test_metadata_values_that_are_refused(typed: str) -> None:
-    with pytest.raises(InvalidInput, match="^field "):
+    with pytest.raises(InvalidInput, match=r"^field "):
         parse_metadata([f"field={typed}"])
 
 

@@ -68,10 +68,10 @@ _OPERATORS = {"!=": "$ne", "<=": "$lte", ">=": "$gte", "<": "$lt", ">": "$gt", "
 
 
 def open_catalog(data: Path | None, encoder: str | None = None) -> Search:
-    """The search service over an existing catalog."""
+    """The search service over an existing catalog, for one command."""
     from kinlens.wiring import open_search
 
-    return open_search(data, encoder, create=False, lazy=True)
+    return open_search(data, encoder, create=False, lazy=True, resident=False)
 
 
 def parse_where(
