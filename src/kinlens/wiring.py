@@ -52,6 +52,7 @@ from kinlens.types import EncoderIdentity
 
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails.sqlite"
+COMPILED = "compiled"
 ENCODER_FILE = "encoder"
 """Names the encoder as it was asked for, by name or path, so that it can be opened again."""
 
@@ -77,8 +78,9 @@ def open_search(
     create : make the catalog if there is none
     lazy : open the encoder of an existing catalog when it is first needed, so that the catalog can
         be listed, searched by item and cleaned without it; its errors come then
-    resident : keep all vectors in memory from the first search on; False for a process that
-        searches once, which then starts sooner
+    resident : keep all vectors in memory from the first search on. False for a process that
+        searches once and then starts sooner: vectors are read from the database, and the compiled
+        encoder is kept in the data folder for the next process
     overrides : single settings, by name
 
     Returns
@@ -100,7 +102,8 @@ def open_search(
             f"{folder}`, or name the folder of one with --data."
         )
     there = SqliteCatalog.identity_of(folder) if lazy and not chosen.encoder else None
-    model = encoder_for(chosen) if there is None else _later(there, chosen)
+    cache = None if resident else folder / COMPILED
+    model = encoder_for(chosen, cache) if there is None else _later(there, chosen, cache)
     with ExitStack() as opened:
         catalog = SqliteCatalog.open(folder, model.identity, create=create, resident=resident)
         opened.callback(catalog.close)
@@ -242,9 +245,9 @@ def _check_devices(settings: Settings) -> None:
             raise ConfigError(f"The settings of the device {device.name!r}: {error}") from error
 
 
-def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:
+def _later(there: EncoderIdentity, settings: Settings, cache: Path | None) -> LaterEncoder:
     def opening() -> Encoder:
-        model = encoder_for(settings)
+        model = encoder_for(settings, cache)
         if model.identity.fingerprint != there.fingerprint:
             # Says what to do about it, as it does for everyone.
             SqliteCatalog.open(settings.data, model.identity).close()
@@ -253,8 +256,13 @@ def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:
     return LaterEncoder(there, opening)
 
 
-def encoder_for(settings: Settings) -> NetworkEncoder:
+def encoder_for(settings: Settings, cache: Path | None = None) -> NetworkEncoder:
     """The encoder that the settings name, or else the one that the catalog was indexed with.
+
+    Parameters
+    ----------
+    settings : that name it
+    cache : folder of compiled networks, see `open_encoder`
 
     Raises
     ------
@@ -262,7 +270,7 @@ def encoder_for(settings: Settings) -> NetworkEncoder:
     """
     name = settings.encoder or _remembered(settings.data)
     try:
-        return open_encoder(name, **settings.computing)
+        return open_encoder(name, cache=cache, **settings.computing)
     except ModelUnavailable as error:
         if settings.encoder:
             raise
