@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from itertools import islice
 from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import TypeAlias
 
-from kinlens.adding import LOST, Adder, Parts, Prepared, separate
+from kinlens.adding import Adder, Parts
+from kinlens.batch_adding import BatchAdder
 from kinlens.catalog import filters
 from kinlens.catalog.advice import filter_warnings
 from kinlens.catalog.base import CatalogStats, CatalogView
@@ -46,10 +46,6 @@ One: TypeAlias = Example | PictureObject | bytes | str | PathLike[str]
 Wanted: TypeAlias = Query | One | Sequence[One]
 """What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
 
-ADD_BATCH = 32
-ADD_ATTEMPTS = 2
-"""Times that a picture is read whose copy others delete meanwhile; they wait for the last time."""
-
 ENCODE_BATCH = 32
 THUMBNAIL_SIDE = 320
 
@@ -64,6 +60,7 @@ class Search:
     parts : catalog, encoder, loader and the like; closed together with the search
     data : the data folder
     threads : that decode the pictures of one `add`
+    fetch_seconds : that the URLs of up to 32 items added together may take
     wait : seconds that a query may wait for others to share a pass; see `Batcher`
     on_close : called last
     """
@@ -74,6 +71,7 @@ class Search:
         *,
         data: Path,
         threads: int = 2,
+        fetch_seconds: float = 60.0,
         wait: float = 0.0,
         on_close: Sequence[Callable[[], None]] = (),
     ) -> None:
@@ -84,7 +82,7 @@ class Search:
         self._adder = Adder(parts)
         self._examples = ExampleReader(parts, batch_size=ENCODE_BATCH, wait=wait)
         self._passes = Passes(parts.catalog, wait=wait)
-        self._pool = ThreadPoolExecutor(max(4, threads), thread_name_prefix="kinlens-add")
+        self._batches = BatchAdder(parts, threads, fetch_seconds)
 
     @property
     def encoder(self) -> EncoderIdentity:
@@ -169,12 +167,10 @@ class Search:
 
         Raises
         ------
-        CatalogFull, CatalogBusy : the items of the outcomes that the ledger holds are stored
+        CatalogFull, CatalogBusy, Overloaded : the items of the outcomes that the ledger holds are
+            stored
         """
-        outcomes: list[Outcome] = []
-        for batch in _batches(items):
-            outcomes += self._add_batch(batch)
-        return outcomes
+        return list(self._batches.add(items))
 
     def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
         """Remove items and the copies of their pictures; gives the ids that existed.
@@ -272,11 +268,20 @@ class Search:
         data = self.parts.thumbnails.get(item.content_hash, lambda: self._make_thumbnail(item))
         return data, sniff(data) or "image/jpeg"
 
+    def cancel(self) -> None:
+        """Give up what now waits for other machines and for decoders; it raises `Overloaded`.
+
+        For a server that has to end soon. What is being stored is finished, and later calls work.
+        """
+        self._batches.cancel()
+        self.parts.fetcher.cancel()
+        self.parts.loader.cancel()
+
     def close(self) -> None:
         """Finish what has begun, take no more, and release files and memory."""
         self._passes.close()
         self._examples.close()
-        self._pool.shutdown()
+        self._batches.close()
         for close in self._on_close:
             close()
 
@@ -296,24 +301,6 @@ class Search:
         data = self.parts.store.read(item.picture)
         picture = self.parts.loader.load(data, min_side=THUMBNAIL_SIDE)
         return content_hash(data), encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
-
-    def _add_batch(self, batch: Sequence[NewItem], attempts: int = ADD_ATTEMPTS) -> list[Outcome]:
-        with self.parts.store.locked() if attempts == 1 else nullcontext():
-            by_id = {outcome.id: outcome for outcome in self._add_once(batch)}
-        lost = [new for new in batch if by_id[new.id].reason == LOST]
-        if lost and attempts > 1:
-            by_id |= {outcome.id: outcome for outcome in self._add_batch(lost, attempts - 1)}
-        return [by_id[new.id] for new in batch]
-
-    def _add_once(self, batch: Sequence[NewItem]) -> list[Outcome]:
-        known = self.get([new.id for new in batch])
-        prepared = list(
-            self._pool.map(lambda new: self._adder.prepare(new, known.get(new.id)), batch)
-        )
-        settled = [entry for entry in prepared if isinstance(entry, Outcome)]
-        ready = [entry for entry in prepared if isinstance(entry, Prepared)]
-        stored, vectors, failed = separate(ready, self.parts.encoder)
-        return self._adder.commit(stored, vectors, [*settled, *failed])
 
 
 def as_query(
@@ -354,15 +341,3 @@ def _text(path: str | bytes) -> str:
 def _hit(match: Match) -> Hit:
     item = match.item
     return Hit(item.id, match.score, match.distance, item.metadata, item.width, item.height)
-
-
-def _batches(items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
-    """Runs of at most `ADD_BATCH` items with distinct ids."""
-    batch: dict[str, NewItem] = {}
-    for item in items:
-        if item.id in batch or len(batch) == ADD_BATCH:
-            yield list(batch.values())
-            batch = {}
-        batch[item.id] = item
-    if batch:
-        yield list(batch.values())

@@ -1,23 +1,14 @@
-"""Puts the parts together: the only module that names concrete backends."""
+"""Puts the parts together: with `live_wiring`, the only module that names concrete backends."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinlens.adding import Parts
-from kinlens.camera.base import Source
-from kinlens.camera.change import ChangeGate
-from kinlens.camera.device import Device, Identity, Published
-from kinlens.camera.eye import Eye
-from kinlens.camera.newest import Newest
-from kinlens.camera.opening import open_source
-from kinlens.camera.options import Options
-from kinlens.catalog.filters import parse
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
@@ -30,31 +21,46 @@ from kinlens.errors import (
     CatalogUnavailable,
     ConfigError,
     FetchError,
-    InvalidInput,
     ModelUnavailable,
 )
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
-from kinlens.ingest import ProgressCallback, Report
-from kinlens.ingest import reencode as run_reencode
-from kinlens.keys import KeyStore, secret_of
-from kinlens.live.matcher import Matcher
-from kinlens.live.memory import MemoryStore
-from kinlens.live.policy import Policy
-from kinlens.live.service import LiveService
-from kinlens.live.store import Bounds, LatestStore
-from kinlens.live.types import check_device
-from kinlens.messaging import open_bus
+from kinlens.maintenance.small_files import encoder_name
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
 from kinlens.types import EncoderIdentity
+
+if TYPE_CHECKING:
+    from kinlens.ingest import ProgressCallback, Report
+    from kinlens.live_wiring import open_camera, open_live
+
+__all__ = [
+    "check_catalog",
+    "encoder_for",
+    "open_camera",
+    "open_live",
+    "open_search",
+    "reencode",
+    "settings_with",
+]
 
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails.sqlite"
 COMPILED = "compiled"
 ENCODER_FILE = "encoder"
 """Names the encoder as it was asked for, by name or path, so that it can be opened again."""
+
+_OF_LIVE = ("open_camera", "open_live")
+
+
+def __getattr__(name: str) -> Any:
+    """What cameras and live views need is imported when it is asked for."""
+    if name not in _OF_LIVE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from kinlens import live_wiring  # noqa: PLC0415 - a search needs none
+
+    return getattr(live_wiring, name)
 
 
 def open_search(
@@ -94,7 +100,7 @@ def open_search(
     EncoderError : the encoder can't be had
     ConfigError : a setting that can't be used
     """
-    chosen = _settings(data, encoder, settings, overrides)
+    chosen = settings_with(data, encoder, settings, overrides)
     folder = chosen.data
     if not create and SqliteCatalog.identity_of(folder) is None:
         raise CatalogError(
@@ -115,134 +121,10 @@ def open_search(
         parts,
         data=folder,
         threads=chosen.worker_threads,
+        fetch_seconds=chosen.fetch_batch_timeout,
         wait=chosen.batch_wait / 1000,
         on_close=(closing.close,),
     )
-
-
-def open_live(search: Search, settings: Settings | None = None, **overrides: Any) -> LiveService:
-    """The live view over a catalog; call its `start` to listen to what cameras see.
-
-    Parameters
-    ----------
-    search : stays open when the live view is closed
-    settings : those whose names begin with live_; None to load them from the environment and
-        kinlens.toml
-    overrides : single settings, by name
-
-    Returns
-    -------
-    live : a context manager; close it when done
-
-    Raises
-    ------
-    ConfigError : a broker, a store or a device's settings that can't be used
-    MissingDependency : MQTT or Redis without the extra "live"
-    """
-    chosen = _settings(search.data, None, settings, overrides)
-    _check_devices(chosen)
-    with ExitStack() as opened:
-        keys = KeyStore(search.data)
-        opened.callback(keys.close)
-        # The rest of the time is for the match, the way to the page, and until the next view.
-        lag = max(0.15, 0.15 * chosen.live_max_age)
-        bus = open_bus(chosen.live_broker, max_lag=lag) if chosen.live_broker else None
-        if bus is not None:
-            opened.callback(bus.close)
-        store = _live_store(chosen)
-        opened.pop_all()
-    bound = chosen.live_max_devices
-    matcher = Matcher(
-        search, store, settings_of=chosen.device, max_age=chosen.live_max_age, devices=bound
-    )
-    policy = Policy(
-        group=chosen.live_group,
-        rate=chosen.live_rate,
-        devices=bound,
-        unnamed=chosen.live_unnamed,
-    )
-    return LiveService(
-        search, store, matcher, bus, policy=policy, keys=keys, on_close=(keys.close,)
-    )
-
-
-def open_camera(
-    source: str | Source,
-    device: str,
-    *,
-    broker: str,
-    key: str | None = None,
-    options: Options | None = None,
-    settings: Settings | None = None,
-    tell: Callable[[Published | str], None] | None = None,
-) -> Device:
-    """A device: what a camera sees, encoded as a catalog's pictures are, and published.
-
-    Parameters
-    ----------
-    source : see `kinlens.camera.opening.open_source`; or frames of one's own
-    device : its id
-    broker : see `kinlens.messaging.open_bus`
-    key : of the device, made by `kinlens keys create --device`; None to sign nothing
-    options : how it looks
-    settings : name the encoder or the catalog that has it; None to load them from the environment
-        and kinlens.toml
-    tell : called with each sighting that went out, and with each change of state
-
-    Returns
-    -------
-    device : a context manager; its `run` works until told to stop
-
-    Raises
-    ------
-    KinlensError : a source, an encoder or a broker that can't be had
-    """
-    chosen, wishes = settings or load_settings(), options or Options()
-    limits = Limits(chosen.max_bytes, chosen.max_pixels, chosen.decode_timeout)
-    with ExitStack() as opened:
-        if isinstance(source, str):
-            source = open_source(source, rate=wishes.rate, loop=wishes.loop, limits=limits)
-        encoder = encoder_for(chosen)
-        loader = PictureLoader(limits, workers=1)
-        opened.callback(loader.close)
-        secret = secret_of(key) if key else None
-        identity = Identity(device, encoder.identity.fingerprint, secret)
-        bus = open_bus(broker, client_id=f"kinlens-{device}", will=identity.will)
-        opened.pop_all()
-    return Device(
-        Newest(source),
-        Eye(
-            encoder,
-            loader,
-            region=wishes.region,
-            follow=wishes.follow,
-            picture=wishes.picture,
-        ),
-        bus,
-        identity,
-        gate=ChangeGate(wishes.change, wishes.heartbeat),
-        rate=wishes.rate,
-        tell=tell,
-        on_close=(loader.close,),
-    )
-
-
-def _live_store(settings: Settings) -> LatestStore:
-    bounds = Bounds(settings.live_history, settings.live_max_devices, settings.live_expiry)
-    if not settings.live_store:
-        return MemoryStore(bounds)
-    from kinlens.live.redis import RedisStore  # noqa: PLC0415 - an extra
-
-    return RedisStore(settings.live_store, bounds, group=settings.live_group)
-
-
-def _check_devices(settings: Settings) -> None:
-    for device in settings.live_devices:
-        try:
-            check_device(device.name)
-            parse(device.where)
-        except InvalidInput as error:
-            raise ConfigError(f"The settings of the device {device.name!r}: {error}") from error
 
 
 def _later(there: EncoderIdentity, settings: Settings, cache: Path | None) -> LaterEncoder:
@@ -314,7 +196,9 @@ def reencode(
     **overrides: Any,
 ) -> Report:
     """Give a catalog the vectors of another encoder; see `kinlens.ingest.reencode`."""
-    chosen = _settings(data, encoder, settings, overrides)
+    from kinlens.ingest import reencode as run_reencode  # noqa: PLC0415 - a search needs none
+
+    chosen = settings_with(data, encoder, settings, overrides)
     model = open_encoder(chosen.encoder, **chosen.computing)
     with ExitStack() as opened:
         catalog = SqliteCatalog.open(chosen.data)
@@ -334,12 +218,13 @@ def reencode(
     return report
 
 
-def _settings(
+def settings_with(
     data: str | os.PathLike[str] | None,
     encoder: str | os.PathLike[str] | None,
     settings: Settings | None,
     overrides: dict[str, Any],
 ) -> Settings:
+    """The settings: single ones given, before those of the caller, the environment and files."""
     given = {**overrides, "data": data, "encoder": os.fspath(encoder) if encoder else None}
     if settings is not None:
         given = {
@@ -368,13 +253,15 @@ def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
     file = data / ENCODER_FILE
     try:
-        if file.is_file() and (name := file.read_text(encoding="utf-8")):
-            return name
+        if file.is_file():
+            file.open("rb").close()
     except OSError as error:
         raise CatalogUnavailable(
             f"{file} can't be read: {error.strerror}. Check the permissions of its folder.",
             "the data folder can't be read",
         ) from error
+    if name := encoder_name(data):
+        return name
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
 
@@ -387,7 +274,8 @@ def _parts(
     opened.callback(ledger.close)
     thumbnails = ThumbnailCache(settings.data / THUMBNAILS)
     opened.callback(thumbnails.close)
-    loader = PictureLoader(limits, workers=settings.worker_threads)
+    # Two at least: one that a slow picture keeps busy leaves the other to the other callers.
+    loader = PictureLoader(limits, workers=max(2, settings.worker_threads))
     opened.callback(loader.close)
     fetcher = _fetcher(settings)
     opened.callback(fetcher.close)

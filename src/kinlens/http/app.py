@@ -17,6 +17,7 @@ from kinlens.config import Settings
 from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
 from kinlens.http.headers import Named
+from kinlens.http.host_headers import OneHost
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.metrics import Measured, Metrics
@@ -35,6 +36,7 @@ log = logging.getLogger("kinlens.http")
 
 READERS = 64
 WRITERS = 8
+URL_WRITERS = 8
 FETCHERS = 32
 CAMERAS = 16
 BODIES_AT_ONCE = 8
@@ -85,10 +87,12 @@ def _context(
     service: Search, settings: Settings, keys: KeyStore, live_view: LiveService | None
 ) -> Context:
     readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
-    writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
-    fetchers = Workers("fetch", FETCHERS, max(1, settings.max_in_flight // 4))
-    cameras = Workers("camera", CAMERAS, max(1, settings.max_in_flight // 4))
-    pools = (readers, writers, fetchers, cameras)
+    quarter, eighth = max(1, settings.max_in_flight // 4), max(1, settings.max_in_flight // 8)
+    writers = Workers("write", WRITERS, quarter, share=0.75)
+    fetchers = Workers("fetch", FETCHERS, quarter, share=0.5)
+    url_writers = Workers("fetch-write", URL_WRITERS, eighth, share=0.25)
+    cameras = Workers("camera", CAMERAS, quarter)
+    pools = (readers, writers, fetchers, url_writers, cameras)
     metrics = Metrics(
         items=lambda: service.stats().items,
         matrix_bytes=lambda: service.stats().matrix_bytes,
@@ -109,6 +113,7 @@ def _context(
         readers=readers,
         writers=writers,
         fetchers=fetchers,
+        url_writers=url_writers,
         cameras=cameras,
     )
 
@@ -116,11 +121,11 @@ def _context(
 def _middleware(context: Context) -> list[Middleware]:
     """From the outermost in: what is named, counted and allowed across origins, even if refused."""
     settings = context.settings
-    stack = [Middleware(Measured, metrics=context.metrics), Middleware(Named)]
+    stack = [Middleware(Measured, metrics=context.metrics), Middleware(Named), Middleware(OneHost)]
     if settings.cors_origins:
         cross_origin = Middleware(
             CORSMiddleware,
-            allow_origins=settings.cors_origins,
+            allow_origins=[origin.lower().rstrip("/") for origin in settings.cors_origins],
             allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
             expose_headers=("Retry-After", "Server-Timing", "X-Request-Id"),
@@ -144,8 +149,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.kinlens
     warming = asyncio.create_task(_warm(app, context))
     yield
+    if any(pool.in_flight for pool in context.pools):
+        context.cancel()  # nobody is left to wait for an answer
     await warming
-    for workers in (context.readers, context.writers, context.fetchers, context.cameras):
+    for workers in context.pools:
         await asyncio.to_thread(workers.close)
 
 

@@ -7,6 +7,7 @@ import random
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.http.problems import INTERNAL, document
@@ -77,6 +78,8 @@ class Named:
 
         try:
             await self.app(scope, receive, named)
+        except ClientDisconnect:
+            log.info("%s %s: the client left (request %s)", scope["method"], scope["path"], name)
         except Exception:
             # The last stop: anything that nobody expected is logged whole and told in short.
             log.exception("%s %s failed (request %s)", scope["method"], scope["path"], name)

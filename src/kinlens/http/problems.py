@@ -44,6 +44,10 @@ class HostRefused(errors.PermissionDenied):
     """A Host header that isn't one of this server's names."""
 
 
+class InvalidHost(errors.InvalidInput):
+    """A Host header that is missing, malformed or there several times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of problem.
@@ -69,6 +73,7 @@ KINDS: dict[type[Exception], Kind] = {
     UnsupportedBody: Kind("unsupported-content-type", 415, "Content type not read here"),
     BodyTooLarge: Kind("body-too-large", 413, "Body too large"),
     BodyTooSlow: Kind("body-too-slow", 408, "Body too slow"),
+    InvalidHost: Kind("invalid-host", 400, "Host header can't be used"),
     HostRefused: Kind("host-refused", 403, "Unknown host name"),
     errors.InvalidFilter: Kind("invalid-filter", 422, "Filter can't be used"),
     errors.InvalidInput: Kind("invalid-input", 422, "Value can't be used"),

@@ -123,18 +123,21 @@ async def list_items(
     after: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
     where: Annotated[str | None, Parameter(description="A filter, as JSON.")] = None,
 ) -> Response:
-    """List the items that pass a filter, by id, a page at a time."""
+    """List the items that pass a filter, by id, a page at a time.
+
+    A page ends earlier where its items' metadata reach 8,000,000 bytes; `next` goes on from there.
+    """
     context = context_of(request)
     condition = parse_where(where)
 
     def page() -> Response:
         with context.search.view(condition) as view:
-            found = list(view.scan(after=after, limit=limit + 1))
+            found = view.scan(after=after, limit=limit + 1)
+            shown, has_more = answers.fitting(found, limit)
             total, warnings = view.count(), filter_warnings(view)
-        shown = found[:limit]
         body = {
             "items": [answers.item(entry, context.signer) for entry in shown],
-            "next": shown[-1].id if len(found) > limit else None,
+            "next": shown[-1].id if has_more else None,
             "total": total,
             "warnings": warnings,
         }
@@ -236,6 +239,6 @@ async def find(item_id: str, context: Context) -> Item | None:
 
 
 async def add(new: Sequence[NewItem], context: Context) -> list[Outcome]:
-    """Add items, in a thread of the writers."""
-    outcomes: list[Outcome] = await context.writers.run(context.search.add, new)
+    """Add items, in a thread of the writers, or if URLs are to be fetched, of those for it."""
+    outcomes: list[Outcome] = await context.adders(new).run(context.search.add, new)
     return outcomes
