@@ -26,6 +26,7 @@ FLOORS = {
         "parquet",
         "messaging",
         "keys",
+        "encoder_note",
     },
     2: {"encoders", "neighbors"},
     3: {"catalog"},

@@ -12,6 +12,8 @@ from kinlens.adding import Parts
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
+from kinlens.encoder_note import FILE_NAME as ENCODER_FILE
+from kinlens.encoder_note import encoder_name
 from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
 from kinlens.encoders.later import LaterEncoder
@@ -25,7 +27,6 @@ from kinlens.errors import (
 )
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
-from kinlens.maintenance.small_files import encoder_name
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
@@ -48,8 +49,6 @@ __all__ = [
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails.sqlite"
 COMPILED = "compiled"
-ENCODER_FILE = "encoder"
-"""Names the encoder as it was asked for, by name or path, so that it can be opened again."""
 
 _OF_LIVE = ("open_camera", "open_live")
 

@@ -99,7 +99,8 @@ def _keys(vectors: Vectors, queries: Vectors, metric: Metric) -> npt.NDArray[np.
     Vectors are of unit length to a thousandth, see `vectors_of`, so their own lengths count.
     """
     squares = np.einsum("ij,ij->i", vectors, vectors)[:, np.newaxis]
-    products = vectors @ queries.T
+    # For so few queries BLAS would wake its threads for nothing.
+    products = np.stack([np.einsum("ij,j->i", vectors, query) for query in queries], axis=1)
     if metric == "cosine":
         lengths = np.sqrt(np.einsum("ij,ij->i", queries, queries))
         keys = np.float32(1) - products / (np.sqrt(squares) * lengths)
