@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
-    0: {"types", "errors", "config", "callers", "file_identity", "picture_bytes"},
+    0: {"types", "errors", "config", "callers", "file_identity", "printable", "picture_bytes"},
     1: {
         "images",
         "fetch",
@@ -26,6 +26,7 @@ FLOORS = {
         "parquet",
         "messaging",
         "keys",
+        "glyphs",
         "encoder_note",
     },
     2: {"encoders", "neighbors"},

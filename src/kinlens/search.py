@@ -262,6 +262,15 @@ class Search:
             )
         return data, kind
 
+    def example_picture(self, example: Example) -> bytes:
+        """The bytes of an example's picture, which isn't a vector; a URL is fetched again.
+
+        Raises
+        ------
+        NotFound, FetchError, SourceError : it can't be had
+        """
+        return self._examples.read(example)
+
     def thumbnail(self, item_id: str) -> tuple[bytes, str]:
         """A small picture of an item, at most 320 pixels a side, and its media type."""
         item = self._item(item_id)

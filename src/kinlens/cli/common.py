@@ -7,7 +7,6 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +19,7 @@ from kinlens.types import MAX_INTEGER, MIN_INTEGER, Crop, Metadata, Value, Where
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kinlens.cli.tables import Kind
     from kinlens.search import Search
 
 Data = Annotated[
@@ -60,10 +60,6 @@ _WORDS = {
     **dict.fromkeys(("true", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "no", "n", "off", "0"), False),
 }
-_TITLES = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (r"^(title|name)$", r"(name|title)$", r"^(label|caption)$")
-]
 _OPERATORS = {"!=": "$ne", "<=": "$lte", ">=": "$gte", "<": "$lt", ">": "$gt", "=": "$eq"}
 
 
@@ -233,27 +229,10 @@ def console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False)
 
 
-def title(item_id: str, metadata: Metadata) -> str:
-    """What a person would call the item: its title or name where it has one, by the page's rule."""
-    for pattern in _TITLES:
-        for name, value in metadata.items():
-            if isinstance(value, str) and value and pattern.search(name):
-                return value
-    return item_id
-
-
-def brief(metadata: Metadata, limit: int = 5) -> str:
-    """The first few metadata values besides the title, for a table's cell."""
-    shown = [
-        show(value)
-        for name, value in metadata.items()
-        if value not in (None, "") and value != title("", metadata)
-    ]
-    return " · ".join(shown[:limit])
-
-
 def show(value: Any) -> str:
     """A metadata value for people."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -261,24 +240,43 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def table(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under column names; an empty column is left out.
+def table(columns: Mapping[str, Kind], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under column names; see `kinlens.cli.tables.print_table`."""
+    from kinlens.cli.tables import print_table
+
+    print_table(list(columns.items()), rows)
+
+
+def item_table(
+    columns: Mapping[str, Kind],
+    rows: Sequence[Sequence[str]],
+    items: Sequence[tuple[str, Metadata]],
+) -> None:
+    """Print items with their titles and their metadata, a column a field.
 
     Parameters
     ----------
-    columns : how each is justified, by its name
-    rows : a cell for each column
+    columns, rows : what comes before the metadata, see `table`
+    items : id and metadata of each row
     """
-    from rich.table import Table
-    from rich.text import Text
+    from kinlens.cli.captions import Captions
+    from kinlens.cli.tables import print_table
 
-    grid = Table(box=None, pad_edge=False, header_style="dim")
-    filled = [not rows or any(row[place] for row in rows) for place in range(len(columns))]
-    for name, justify in compress(columns.items(), filled):
-        grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in compress(row, filled)))
-    console().print(grid)
+    shown = [metadata for _, metadata in items]
+    titles = Captions(items).fields
+    fields = list(dict.fromkeys([*titles, *(name for metadata in shown for name in metadata)]))
+    heads = [*columns.items(), *((name, _kind(name, shown)) for name in fields)]
+    cells = [
+        [*row, *(show(metadata.get(name)) for name in fields)]
+        for row, metadata in zip(rows, shown, strict=True)
+    ]
+    print_table(heads, cells)
+
+
+def _kind(name: str, shown: Sequence[Metadata]) -> Kind:
+    values = [metadata[name] for metadata in shown if metadata.get(name) is not None]
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    return "number" if numbers else "value"
 
 
 def human_bytes(count: float) -> str:
