@@ -14,6 +14,7 @@ import typer
 
 from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped_json
 from kinlens.types import MAX_INTEGER, MIN_INTEGER, Crop, Metadata, Value, Where
 
 if TYPE_CHECKING:
@@ -218,15 +219,15 @@ def warn(warnings: Iterable[str]) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
-    sys.stdout.write("\n")
+    document = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write(f"{escaped_json(document)}\n")
 
 
 def console(*, error: bool = False) -> Console:
-    """Where people read."""
-    from rich.console import Console
+    """Where people read; what is printed to it as a text can't command the terminal."""
+    from kinlens.cli.terminal import SafeConsole
 
-    return Console(stderr=error, highlight=False)
+    return SafeConsole(stderr=error, highlight=False)
 
 
 def show(value: Any) -> str:
