@@ -116,7 +116,7 @@ class RowReader:
         usual = folder / f"{item_id}.{self._extension}"
         if usual.exists():
             return usual
-        for extension in sorted(PICTURE_EXTENSIONS):
+        for extension in PICTURE_EXTENSIONS:
             for spelling in (extension, extension.upper()):
                 path = folder / f"{item_id}.{spelling}"
                 if path.exists():
