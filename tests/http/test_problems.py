@@ -37,6 +37,8 @@ def every_error() -> list[type[errors.KinlensError]]:
 def make(kind: type[errors.KinlensError]) -> errors.KinlensError:
     if kind is errors.RateLimited:
         return errors.RateLimited("the message", 2.5)
+    if kind is errors.CatalogUnavailable:
+        return kind("a path", "the message")
     return kind("the message")
 
 
