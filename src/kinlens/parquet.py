@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ class ParquetTable:
         with self._open() as file, self._explained("as Parquet"):
             self._schema = file.schema_arrow
             self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            if any(count < 0 for count in self._groups) or sum(self._groups) > sys.maxsize:
+                raise ValueError(f"its row groups are said to have {self._groups[:5]} rows")
 
     def __len__(self) -> int:
         return sum(self._groups)

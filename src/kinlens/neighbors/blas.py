@@ -71,10 +71,11 @@ def limited(threads: int | None) -> Iterator[None]:
         yield
         return
     own = [(library, library.get_num_threads()) for library in _per_thread()]
-    for library, before in own:
-        library.set_num_threads(min(threads, before))
-    caller = _PROCESS.enter(threads)
-    try:
+    caller = object()
+    try:  # around the beginning too, which Ctrl-C may interrupt
+        for library, before in own:
+            library.set_num_threads(min(threads, before))
+        _PROCESS.enter(caller, threads)
         yield
     finally:
         _PROCESS.leave(caller)
@@ -90,20 +91,18 @@ class _ProcessLimits:
         self._asked: dict[object, int] = {}
         self._counts: list[_Count] = []
 
-    def enter(self, threads: int) -> object:
-        """Ask for a limit; gives what `leave` takes."""
-        caller = object()
+    def enter(self, caller: object, threads: int) -> None:
+        """Ask for a limit, until `leave`."""
         with self._lock:
             if not self._asked:
                 self._counts = [_Count(library) for library in _per_process()]
             self._asked[caller] = threads
             self._apply()
-        return caller
 
     def leave(self, caller: object) -> None:
         """End what a caller asked for."""
         with self._lock:
-            self._asked.pop(caller, None)  # a forked child has none
+            self._asked.pop(caller, None)  # a forked child has none, nor has who was interrupted
             self._apply()
 
     def before_fork(self) -> None:

@@ -30,9 +30,9 @@ class _Registry:
 
     def before(self) -> None:
         self._lock.acquire()
-        self._held = list(self._known)
-        for one in self._held:
+        for one in list(self._known):
             one.before_fork()
+            self._held.append(one)
 
     def after(self, *, in_child: bool) -> None:
         for one in self._held:
