@@ -30,7 +30,7 @@ def test_values_keep_their_types(tmp_path: Path):
     row = {
         "id": 7, "image": "a.jpg", "price": 9.5, "count": 3, "zip": "01234", "sold": False,
         "tags": ["red", "silk"], "sizes": [38, 40.5, None], "maker": {"name": "X", "since": 1990},
-        "none": None, "empty": "", "big": 10**30,
+        "none": None, "empty": "", "big": 10**30, "least": -(2**63), "less": -(2**63) - 1,
     }  # fmt: skip
     (entry,) = read(write(tmp_path, row))
     assert entry.item == NewItem(
@@ -39,7 +39,7 @@ def test_values_keep_their_types(tmp_path: Path):
         metadata={
             "price": 9.5, "count": 3, "zip": "01234", "sold": False, "tags": ["red", "silk"],
             "sizes": ["38", "40.5", "null"], "maker.name": "X", "maker.since": 1990,
-            "big": str(10**30),
+            "big": str(10**30), "least": -(2**63), "less": str(-(2**63) - 1),
         },
     )  # fmt: skip
 

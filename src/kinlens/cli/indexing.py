@@ -139,7 +139,14 @@ def parse_types(typed: list[str] | None) -> dict[str, str]:
     for name, _, kind in pairs:
         if not name:
             raise InvalidInput(f"--type takes COLUMN=KIND, such as price=number; got {kind!r}.")
-    return {name.strip(): kind for name, _, kind in pairs}
+    types: dict[str, str] = {}
+    for name, _, kind in pairs:
+        column = name.strip()
+        if types.setdefault(column, kind) != kind:
+            raise InvalidInput(
+                f"--type declares {column!r} as {types[column]} and as {kind}; give one of them."
+            )
+    return types
 
 
 def run(
