@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.http.problems import INTERNAL, document
+from kinlens.printable import escaped
 
 log = logging.getLogger("kinlens.http")
 
@@ -79,10 +80,14 @@ class Named:
         try:
             await self.app(scope, receive, named)
         except ClientDisconnect:
-            log.info("%s %s: the client left (request %s)", scope["method"], scope["path"], name)
+            log.info(
+                "%s %s: the client left (request %s)", scope["method"], escaped(scope["path"]), name
+            )
         except Exception:
             # The last stop: anything that nobody expected is logged whole and told in short.
-            log.exception("%s %s failed (request %s)", scope["method"], scope["path"], name)
+            log.exception(
+                "%s %s failed (request %s)", scope["method"], escaped(scope["path"]), name
+            )
             if started:
                 raise
             detail = "Something went wrong on the server; its log tells what, by the request id."
