@@ -144,6 +144,9 @@ def test_types_are_declared_once_and_filters_are_read_by_them(shop: Path, tmp_pa
     assert (told["price"]["fitting"], told["price"]["examples"]) == (4, ["'n/a'"])
     assert (told["Bio"]["declared"], told["Bio"]["others"]) == (True, 1)
     assert report["duplicates"] == 5
+    retried = CliRunner().invoke(app, ["index", str(table), *data, "--retry-failed"]).output
+    assert "Nothing had failed." in retried
+    assert "no pictures" not in retried
     printed = CliRunner().invoke(app, ["index", str(table), *data]).output
     assert "price: 4 read as number, 1 other value ('n/a') left out" in printed
 

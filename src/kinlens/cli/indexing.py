@@ -202,9 +202,10 @@ def run(
         folder = service.data
     _finish(report, folder, json=json)
     if not (json or report.done or report.interrupted):
-        common.console(error=True).print(
-            f"There are no pictures in {source}." if source else "Nothing had failed.", markup=False
+        empty = (
+            "Nothing had failed." if wishes.retry_failed else f"There are no pictures in {source}."
         )
+        common.console(error=True).print(empty, markup=False)
     return report
 
 
