@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from kinlens.cli import app
+from kinlens.errors import InvalidInput
 from kinlens.sample import build_sample
 from kinlens.types import DEFAULT_K
 
@@ -135,11 +136,17 @@ def test_types_are_declared_once_and_filters_are_read_by_them(shop: Path, tmp_pa
     rows = [f"mug-{n},images/mug-0002.jpg,{n}.5,{34400 + n},yes" for n in range(4)]
     table.write_text("\n".join(["id,image,price,EAN,Bio", *rows, "x,images/mug-0002.jpg,n/a,7,?"]))
     options = ("--type", "EAN=text", "--type", "Bio=boolean")
+    twice = CliRunner().invoke(app, ["index", str(table), *data, *options, "--type", "EAN=list"])
+    assert isinstance(twice.exception, InvalidInput)
+    assert "declares 'EAN' as text and as list" in str(twice.exception)
     report = run_json("index", str(table), *data, *options)
     told = {column["column"]: column for column in report["columns"]}
     assert (told["price"]["fitting"], told["price"]["examples"]) == (4, ["'n/a'"])
     assert (told["Bio"]["declared"], told["Bio"]["others"]) == (True, 1)
     assert report["duplicates"] == 5
+    retried = CliRunner().invoke(app, ["index", str(table), *data, "--retry-failed"]).output
+    assert "Nothing had failed." in retried
+    assert "no pictures" not in retried
     printed = CliRunner().invoke(app, ["index", str(table), *data]).output
     assert "price: 4 read as number, 1 other value ('n/a') left out" in printed
 

@@ -24,5 +24,7 @@ def data(whole: Path, tmp_path: Path) -> Path:
     data = root / "data"
     old, new = str(whole.parent), str(root)
     execute(data, f"UPDATE items SET picture = replace(picture, '{old}', '{new}')")
+    for file in ("catalog.sqlite", "sources.sqlite"):
+        execute(data, f"UPDATE sources SET name = replace(name, '{old}', '{new}')", file=file)
     (data / "encoder").write_text(str(root / "tiny0.onnx"))
     return data

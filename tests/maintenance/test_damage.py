@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,22 @@ DAMAGES = [
         sql("INSERT INTO deletions VALUES (7777, 99999)"),
         DATABASE,
         "revision to come",
+    ),
+    # Sources.
+    Damage("dropped sources", sql("DROP TABLE sources"), DATABASE, "missing"),
+    Damage("root of sources", overwrite(lambda d: page_of(d, "sources")), DATABASE, "SQLite"),
+    Damage("no sources", sql("DELETE FROM sources"), DATABASE, "owner isn't"),
+    Damage(
+        "options of an owner",
+        sql("UPDATE sources SET options = '[]' WHERE source > 0"),
+        DATABASE,
+        "source's entry",
+    ),
+    Damage(
+        "an owner that isn't there",
+        sql("UPDATE items SET owner = 77 WHERE id = 'u003'"),
+        DATABASE,
+        "owner isn't",
     ),
     # Rows of items.
     Damage(
@@ -351,6 +369,21 @@ def check_usable(data: Path, damage: Damage) -> None:
         if count:
             hits = search.search(data.parent / "photos" / "p005.jpg", k=3).hits
             assert hits
-        if "lost" in damage.states:
-            assert kinlens.index(search, data.parent / "photos").failed == 0
+        # The folder is still the owner of its items: none of them is refused as another's.
+        report = kinlens.index(search, data.parent / "photos", prune=True)
+        assert (report.failed, report.prune_refused) == (0, "")
+        if "a file is gone" not in damage.name:
             assert search.count() >= ITEMS - UPLOADS - 1
+        check_owners(data)
+
+
+def check_owners(data: Path) -> None:
+    """Uploads belong to nobody else, and the folder's pictures to the folder."""
+    with closing(sqlite3.connect(data / DATABASE)) as connection:
+        found = connection.execute(
+            "SELECT substr(id, 1, 1), owner IS NULL, coalesce(name, '') FROM items "
+            "LEFT JOIN sources ON sources.source = items.owner GROUP BY 1, 2, 3"
+        ).fetchall()
+    photos = [name for letter, _, name in found if letter == "p"]
+    assert all(name.endswith("/photos") for name in photos), found
+    assert {name for letter, _, name in found if letter == "u"} <= {""}, found

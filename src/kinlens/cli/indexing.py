@@ -158,7 +158,14 @@ def parse_types(typed: list[str] | None) -> dict[str, str]:
     for name, _, kind in pairs:
         if not name:
             raise InvalidInput(f"--type takes COLUMN=KIND, such as price=number; got {kind!r}.")
-    return {name.strip(): kind for name, _, kind in pairs}
+    types: dict[str, str] = {}
+    for name, _, kind in pairs:
+        column = name.strip()
+        if types.setdefault(column, kind) != kind:
+            raise InvalidInput(
+                f"--type declares {column!r} as {types[column]} and as {kind}; give one of them."
+            )
+    return types
 
 
 def run(
@@ -195,9 +202,10 @@ def run(
         folder = service.data
     _finish(report, folder, json=json)
     if not (json or report.done or report.interrupted):
-        common.console(error=True).print(
-            f"There are no pictures in {source}." if source else "Nothing had failed.", markup=False
+        empty = (
+            "Nothing had failed." if wishes.retry_failed else f"There are no pictures in {source}."
         )
+        common.console(error=True).print(empty, markup=False)
     return report
 
 

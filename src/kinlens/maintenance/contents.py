@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from kinlens.catalog.ledger import STATES
+from kinlens.catalog.owners import BY_HAND, KnownSource
 from kinlens.maintenance import rows
 from kinlens.maintenance.findings import Inspection, State
 from kinlens.maintenance.folder import CATALOG
@@ -58,6 +59,7 @@ class Contents:
     ids : of the readable items
     spaces : encoders by the number of their space
     active : the number of the active space
+    sources : that own items, by their number; without `BY_HAND`
     revision : of the last write
     last_row : the largest that was ever given to an item
     states : of the ledger, by id
@@ -73,6 +75,7 @@ class Contents:
     ids: set[str] = field(default_factory=set)
     spaces: dict[int, EncoderIdentity] = field(default_factory=dict)
     active: int | None = None
+    sources: dict[int, KnownSource] = field(default_factory=dict)
     revision: int = 0
     last_row: int = 0
     states: dict[str, str] = field(default_factory=dict)
@@ -134,6 +137,25 @@ class Contents:
                 "Those of the encoder that the folder names become active.",
             )
 
+    def read_sources(self) -> None:
+        """Read which sources own items; a catalog of format 1 has no such table."""
+        if not rows.columns_of(self.connection, "sources"):
+            return
+        names: set[str] = set()
+        for number, name, options in self._small("SELECT source, name, options FROM sources"):
+            if number == BY_HAND:
+                continue
+            if not _is_source(number, name, options) or name in names:
+                self.note(
+                    "a source's entry isn't usable",
+                    "rebuildable",
+                    "The next run of `kinlens index` takes it from sources.sqlite. Where that file "
+                    "is missing, index the source again with its options.",
+                )
+                continue
+            names.add(name)
+            self.sources[number] = KnownSource(number, name, options)
+
     def items(self) -> Iterator[tuple[int, Row]]:
         """Usable items by row; values that are damaged come replaced."""
         names = rows.columns_of(self.connection, "items")
@@ -165,6 +187,7 @@ class Contents:
                 remedy = "It is read from the picture again."
                 self.note(fault, "rebuildable", remedy, values["id"])
         self._check_metadata(values)
+        self._check_owner(values)
         if not _are_revisions(values, self.revision):
             remedy = "It is set to the last one."
             self.note("the revision isn't usable", "rebuildable", remedy, values["id"])
@@ -190,6 +213,14 @@ class Contents:
             remedy = "The usable fields are kept, the rest goes to lost.jsonl."
             self.note(fault, "lost", remedy, values["id"])
             values["metadata"] = json.dumps(usable, ensure_ascii=False, separators=(",", ":"))
+
+    def _check_owner(self, values: Row) -> None:
+        owner = values.get("owner")
+        if owner is None or owner == BY_HAND or owner in self.sources:
+            return
+        remedy = "The item belongs to no source until the next run of its source."
+        self.note("the owner isn't a known source", "rebuildable", remedy, values["id"])
+        values["owner"] = None
 
     def vectors(self) -> Iterator[tuple[int, int, bytes]]:
         """Usable vectors as (row, space, bytes), after the items have been read."""
@@ -282,6 +313,15 @@ def _is_space(space: object, fingerprint: object, name: object, dim: object) -> 
         and isinstance(dim, int)
         and 0 < dim <= 1 << 20
     )
+
+
+def _is_source(number: object, name: object, options: object) -> bool:
+    if not isinstance(number, int) or number < 0 or not name or not _is_unicode(name):
+        return False
+    try:
+        return isinstance(json.loads(options), dict)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _are_revisions(values: Row, newest: int) -> bool:

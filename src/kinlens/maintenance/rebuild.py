@@ -12,6 +12,7 @@ from typing import Any
 
 from kinlens.adding import encode_each
 from kinlens.catalog import schema
+from kinlens.catalog.owners import KnownSource
 from kinlens.catalog.records import VECTOR_DTYPE
 from kinlens.encoders.base import Encoder
 from kinlens.errors import CatalogError, KinlensError
@@ -54,7 +55,10 @@ class Rebuild:
         contents = self._contents
         contents.read_counters()
         contents.read_spaces()
+        contents.read_sources()
         self._insert("spaces", (self._space(number) for number in sorted(contents.spaces)))
+        if rows.columns_of(self._connection, "sources"):
+            self._insert("sources", map(_source, contents.sources.values()))
         dropped: set[int] = set()
         for row, item in contents.items():
             if drop(item["picture"]):
@@ -193,6 +197,10 @@ class Rebuild:
             "VALUES (?, 'failed', ?, ?, '', ?)",
             (values["id"], reason, values["picture"].removeprefix("path:"), time.time()),
         )
+
+
+def _source(source: KnownSource) -> dict[str, Any]:
+    return {"source": source.number, "name": source.name, "options": source.options}
 
 
 def lost_lines(lost: Sequence[Lost]) -> str:

@@ -158,6 +158,7 @@ def read_all(contents: Contents) -> None:
     """Read everything, for what it notes."""
     contents.read_counters()
     contents.read_spaces()
+    contents.read_sources()
     for table in (contents.items, contents.vectors, contents.ledger):
         try:
             for _ in table():

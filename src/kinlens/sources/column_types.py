@@ -11,9 +11,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from kinlens.errors import InvalidInput
-from kinlens.types import Value
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Value
 
-MAX_INTEGER = 2**63 - 1
 SHOWN_EXAMPLES = 3
 KINDS = ("string", "number", "integer", "boolean", "date", "list", "auto")
 _ALIASES = {
@@ -190,7 +189,7 @@ def _integer(value: Value) -> Value:
 
 
 def _in_range(number: int) -> int | None:
-    return number if abs(number) <= MAX_INTEGER else None
+    return number if MIN_INTEGER <= number <= MAX_INTEGER else None
 
 
 def _boolean(value: Value) -> Value:

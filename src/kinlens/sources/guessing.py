@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from kinlens.sources.column_types import MAX_INTEGER, ColumnReport
-from kinlens.types import Value
+from kinlens.sources.column_types import ColumnReport
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Value
 
 TOLD_FROM = 0.1
 """Share of numbers from which a column of texts is told of."""
@@ -16,6 +16,8 @@ _NUMBER = re.compile(
 )
 _BEGINS_NUMBER = frozenset("0123456789+-.")
 _WORDS = ("true", "false")
+_LONGEST_INTEGER = 20
+"""Characters of a whole number of 64 bits with its sign, so that no longer text is converted."""
 
 
 class ColumnGuess:
@@ -101,9 +103,9 @@ def is_number(cell: str) -> bool:
         return False
     if not _NUMBER.fullmatch(cell):
         return False
-    digits = cell.strip().lstrip("+-")
-    if digits.isdigit():
-        return len(digits) < 20 and int(digits) <= MAX_INTEGER
+    text = cell.strip()
+    if text.lstrip("+-").isdigit():
+        return len(text) <= _LONGEST_INTEGER and MIN_INTEGER <= int(text) <= MAX_INTEGER
     return math.isfinite(float(cell))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
-from kinlens.sources.column_types import MAX_INTEGER, ColumnTypes
+from kinlens.sources.column_types import ColumnTypes
 from kinlens.sources.notes import Notes
-from kinlens.types import NewItem, Value, check_id, picture_source
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, NewItem, Value, check_id, picture_source
 
 ID_COLUMNS = (
     "id", "item_id", "itemid", "sku", "product_id", "productid", "article_id", "articleid",
@@ -258,7 +258,7 @@ def typed_value(value: Any) -> Value:
     if isinstance(value, bool | str | float):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= MAX_INTEGER else str(value)
+        return value if MIN_INTEGER <= value <= MAX_INTEGER else str(value)
     if isinstance(value, list | tuple):
         return [part if isinstance(part, str) else _json(part) for part in value]
     return _other(value)
