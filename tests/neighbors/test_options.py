@@ -135,6 +135,8 @@ def test_radii_that_fit_no_queries(radius: object) -> None:
 def test_parameters_of_cuml_name_the_way(name: str, way: str) -> None:
     with pytest.raises(TypeError, match=rf"unexpected keyword argument '{name}'; here .*{way}"):
         NearestNeighbors(n_neighbors=3, **{name: 1})
+    with pytest.raises(InvalidInput, match=rf"Invalid parameter '{name}'.*; here .*{way}"):
+        NearestNeighbors().set_params(**{name: 1})
 
 
 def test_k_of_cuml_names_the_way() -> None:

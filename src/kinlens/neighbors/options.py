@@ -36,12 +36,16 @@ _ELSEWHERE = {
 """Arguments of cuML's NearestNeighbors, with what to give instead."""
 
 
+def way_for(name: str) -> str:
+    """What to give instead of an argument of cuML; empty for any other."""
+    way = _ELSEWHERE.get(name)
+    return f"; here {way}. Leave {name} out." if way else ""
+
+
 def refuse(owner: str, arguments: Iterable[str]) -> None:
     """Raise TypeError for arguments that aren't taken; for those of cuML it names the way."""
     for name in arguments:
-        way = _ELSEWHERE.get(name)
-        message = f"{owner}() got an unexpected keyword argument {name!r}"
-        raise TypeError(f"{message}; here {way}. Leave {name} out." if way else message)
+        raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}{way_for(name)}")
 
 
 def as_metric(metric: Any) -> NeighborMetric:

@@ -38,7 +38,7 @@ class Parameters:
             if name not in known:
                 raise InvalidInput(
                     f"Invalid parameter {name!r} for estimator {self!r}. "
-                    f"Valid parameters are: {list(known)}."
+                    f"Valid parameters are: {list(known)}{options.way_for(name) or '.'}"
                 )
         for name, value in params.items():
             setattr(self, name, value)
