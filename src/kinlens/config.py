@@ -62,6 +62,8 @@ class Settings:
     host, port : where `kinlens serve` listens
     public_url : prefix of the image URLs in answers when behind a proxy, such as
         "https://shop.example/visual"; "" for URLs relative to the server's root
+    trusted_proxies : addresses and networks, such as "10.0.0.0/8", of the proxies whose
+        X-Forwarded-For and X-Forwarded-Proto are believed
     max_bytes : largest encoded picture, in bytes
     max_pixels : largest picture, in pixels
     decode_timeout : seconds a decoder may take before it is given up
@@ -98,6 +100,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7700
     public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     decode_timeout: float = 10.0

@@ -20,6 +20,7 @@ from kinlens.http.headers import Named
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.metrics import Measured, Metrics
+from kinlens.http.proxies import TrustedProxies, networks
 from kinlens.http.routes import facets, health, items, live, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
 from kinlens.http.streams import Streams
@@ -115,7 +116,11 @@ def _context(
 def _middleware(context: Context) -> list[Middleware]:
     """From the outermost in: what is named, counted and allowed across origins, even if refused."""
     settings = context.settings
-    stack = [Middleware(Measured, metrics=context.metrics), Middleware(Named)]
+    stack = [
+        Middleware(TrustedProxies, trusted=networks(settings.trusted_proxies)),
+        Middleware(Measured, metrics=context.metrics),
+        Middleware(Named),
+    ]
     if settings.cors_origins:
         cross_origin = Middleware(
             CORSMiddleware,

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.errors import Overloaded, RateLimited
 from kinlens.http.problems import BodyTooLarge, BodyTooSlow, respond
+from kinlens.http.proxies import plain
 
 PICTURES_FACTOR = 20
 """A page of hits loads a picture for each, so pictures have a budget of their own."""
@@ -78,11 +79,11 @@ class RateLimits:
 def network_of(address: str) -> str:
     """Who an address is: itself, or for IPv6 its /64, which one client usually has whole."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = plain(ipaddress.ip_address(address))
     except ValueError:
         return address
     if parsed.version == 4:
-        return address
+        return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 

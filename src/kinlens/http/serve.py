@@ -91,6 +91,7 @@ class Server:
             log_config=None,
             access_log=False,  # its lines would hold the signatures of URLs
             server_header=False,
+            proxy_headers=False,  # `TrustedProxies` reads them
             backlog=BACKLOG,
             limit_concurrency=max(1000, 4 * settings.max_in_flight),
             timeout_keep_alive=KEEP_ALIVE,
