@@ -186,6 +186,18 @@ def check_id(item_id: str) -> None:
         raise InvalidInput(f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}.")
 
 
+def check_new_id(item_id: str) -> None:
+    """Raise `InvalidInput` for an id that no new item may have.
+
+    URLs drop the segments ``.`` and ``..``, so no request could name such an item.
+    """
+    check_id(item_id)
+    if item_id in (".", ".."):
+        raise InvalidInput(
+            f"An item id can't be {item_id!r}, since URLs leave it out; use another id."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A picture of the catalog, as stored.
@@ -324,7 +336,7 @@ class NewItem:
     SOURCES = ("image", "path", "url", "base64")
 
     def __post_init__(self) -> None:
-        check_id(self.id)
+        check_new_id(self.id)
         given = [name for name in NewItem.SOURCES if getattr(self, name) is not None]
         if len(given) > 1:
             raise InvalidInput(

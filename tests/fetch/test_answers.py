@@ -118,3 +118,10 @@ def test_nobody_listens() -> None:
         port = unused.getsockname()[1]
     with fetcher() as get, pytest.raises(FetchError, match="can't be reached"):
         get.fetch(f"http://localhost:{port}/")
+
+
+@pytest.mark.parametrize("coding", ["none", "identity", "utf-8", "binary"])
+def test_what_is_no_coding_is_ignored(serve: Callable[..., Server], coding: str) -> None:
+    with fetcher() as get:
+        server = serve(response(PICTURE, Content_Encoding=coding))
+        assert get.fetch(server.url()) == PICTURE

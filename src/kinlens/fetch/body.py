@@ -9,6 +9,7 @@ from kinlens.errors import FetchError, PictureTooLarge, UnsupportedPicture
 from kinlens.fetch.target import Target
 
 _CHUNK = 65536
+_COMPRESSIONS = ("br", "zstd", "compress", "x-compress", "dcb", "dcz")
 _NOT_PICTURES = ("text/", "video/", "audio/", "font/", "multipart/")
 _NOT_PICTURE_WORDS = ("html", "xml", "svg", "json", "pdf", "javascript")
 
@@ -57,10 +58,10 @@ def read_body(answer: http.client.HTTPResponse, target: Target, max_bytes: int) 
 
 def _decoder(answer: http.client.HTTPResponse, target: Target) -> zlib._Decompress | None:
     coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding in ("identity", ""):
-        return None
     if coding in ("gzip", "x-gzip", "deflate"):
         return zlib.decompressobj(zlib.MAX_WBITS | 32)
+    if coding not in _COMPRESSIONS and "," not in coding:
+        return None  # browsers ignore what is no coding, such as "none" or a charset
     raise FetchError(
         f"{target.shown} is sent as {coding:.40}, which wasn't asked for and isn't read."
     )

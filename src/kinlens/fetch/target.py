@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -45,9 +46,18 @@ class Target:
     def redirected(self, location: str) -> Target:
         """Where a Location header leads from here."""
         try:
-            return parse(urljoin(self.url, location.strip()))
+            return parse(urljoin(self.url, _as_text(location).strip()))
         except ValueError:
             raise FetchError(f"{self.shown} redirects to what isn't a URL.") from None
+
+
+def _as_text(header: str) -> str:
+    """A header that http.client read as Latin-1, as the UTF-8 that browsers read."""
+    raw = header.encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=string.punctuation + " ")
 
 
 def parse(url: str) -> Target:

@@ -20,6 +20,7 @@ from kinlens.http.headers import Named
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.metrics import Measured, Metrics
+from kinlens.http.paths import ReadablePaths
 from kinlens.http.proxies import TrustedProxies, networks
 from kinlens.http.routes import facets, health, items, live, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
@@ -134,6 +135,7 @@ def _middleware(context: Context) -> list[Middleware]:
         stack.append(cross_origin)
     return [
         *stack,
+        Middleware(ReadablePaths),
         Middleware(KnownHost, hosts=context.hosts, keys=context.keys),
         Middleware(
             BodyLimit,
