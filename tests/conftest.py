@@ -14,6 +14,10 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Also of the processes that tests start: a CPU with bfloat16 would compute other vectors. What is
+# said of bfloat16 is tested where it is asked for, in `encoders/`.
+os.environ["KINLENS_PRECISION"] = "float32"
+
 
 def _data_folder() -> Path:
     return Path(os.environ.get("KINLENS_TEST_DATA") or ROOT.parent / "shared" / "data")

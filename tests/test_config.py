@@ -39,6 +39,7 @@ def test_lists_and_paths_from_the_environment() -> None:
         ({"max_bytes": 0}, "above 0"),
         ({"rate_limit": -1}, "from 0 up"),
         ({"runtime": "tensorrt"}, "openvino"),
+        ({"precision": "int8"}, "one of auto, float32, bfloat16; got 'int8'"),
     ],
 )
 def test_what_cant_be_used(overrides: dict[str, object], message: str) -> None:

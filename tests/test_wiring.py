@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from kinlens.errors import (
     ConfigError,
     EncoderError,
     EncoderMismatch,
+    InvalidInput,
     ModelUnavailable,
 )
 from kinlens.types import NewItem
@@ -157,3 +159,11 @@ def test_a_model_that_went_away_is_asked_for(tmp_path, make_picture):
     model.unlink()
     with pytest.raises(ModelUnavailable, match=r"was indexed with .*tiny0.onnx.* put it back"):
         open_search(tmp_path / "data")
+
+
+def test_the_encoder_computes_in_the_precision_that_is_set(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, encoder=str(write_tiny(tmp_path)), precision="float32")
+    assert encoder_for(settings).float_precision == "float32"
+    portable = replace(settings, runtime="onnxruntime", precision="bfloat16")
+    with pytest.raises(InvalidInput, match="onnxruntime computes in float32 on this machine"):
+        encoder_for(portable)

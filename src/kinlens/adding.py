@@ -111,6 +111,22 @@ class Adder:
 
         Raises
         ------
+        CatalogFull, CatalogBusy : nothing of this batch is stored, or all of it and no outcome is
+            recorded
+        """
+        outcomes = [*self.store(batch, vectors), *settled]
+        self.record(outcomes, hashes_of(batch))
+        return outcomes
+
+    def store(self, batch: Sequence[Prepared], vectors: Vectors) -> list[Outcome]:
+        """Store items durably; `record` is still to be called with the outcomes.
+
+        Parameters
+        ----------
+        batch, vectors : see `commit`
+
+        Raises
+        ------
         CatalogFull, CatalogBusy : nothing of this batch is stored
         """
         encoded = [entry for entry in batch if entry.pixels is not None]
@@ -119,8 +135,6 @@ class Adder:
             outcomes = self._upsert(encoded, vectors)
             outcomes += [self._update(entry) for entry in changed]
             self._drop_replaced(batch)
-        outcomes += settled
-        self.record(outcomes, {entry.item.id: entry.item.content_hash for entry in batch})
         return outcomes
 
     def record(self, outcomes: Sequence[Outcome], hashes: dict[str, str] | None = None) -> None:
@@ -251,6 +265,11 @@ def separate(
     return stored, vectors[:row], failed
 
 
+def hashes_of(batch: Sequence[Prepared]) -> dict[str, str]:
+    """Content hash by id."""
+    return {entry.item.id: entry.item.content_hash for entry in batch}
+
+
 def reference_of(new: NewItem) -> str:
     """The picture as the source names it; "" for bytes."""
     return str(new.path or new.url or "")
@@ -279,7 +298,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, list):
         return all(isinstance(part, str) and _is_storable(part) for part in value)
     if isinstance(value, str):
-        return not any("\ud800" <= char <= "\udfff" for char in value)
+        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, int):
         return -(2**63) <= value < 2**63
     return value is None or (isinstance(value, float) and math.isfinite(value))

@@ -59,6 +59,8 @@ class Settings:
     encoder : a model's name, a bundle folder or an ONNX file; "" for the one the catalog was
         indexed with, kinlens-mini for a new one
     runtime : "auto", "openvino" or "onnxruntime"
+    precision : "float32", "bfloat16", or "auto" for the fastest that CPU and runtime have; what an
+        integer network computes in integers stays so
     host, port : where `kinlens serve` listens
     public_url : prefix of the image URLs in answers when behind a proxy, such as
         "https://shop.example/visual"; "" for URLs relative to the server's root
@@ -97,6 +99,7 @@ class Settings:
     data: Path = Path("kinlens-data")
     encoder: str = ""
     runtime: str = "auto"
+    precision: str = "auto"
     host: str = "127.0.0.1"
     port: int = 7700
     public_url: str = ""
@@ -141,6 +144,14 @@ class Settings:
             )
         if self.runtime not in RUNTIMES:
             raise ConfigError(f"runtime is one of {', '.join(RUNTIMES)}; got {self.runtime!r}.")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
+            raise ConfigError(f"precision is one of {known}; got {self.precision!r}.")
+
+    @property
+    def computing(self) -> dict[str, Any]:
+        """How encoders compute: arguments of `kinlens.encoders.open_encoder`."""
+        return {"runtime": self.runtime, "threads": self.threads, "precision": self.precision}
 
     @property
     def worker_threads(self) -> int:
@@ -155,6 +166,7 @@ class Settings:
 
 
 RUNTIMES = ("auto", "openvino", "onnxruntime")
+PRECISIONS = ("auto", "float32", "bfloat16")
 _POSITIVE = (
     "max_bytes",
     "max_pixels",

@@ -11,6 +11,7 @@ from kinlens.adding import Parts, encode_each
 from kinlens.batching import Batcher
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.images import decode_base64, read_file
+from kinlens.neighbors.arrays import as_array
 from kinlens.types import Example, Pixels, Query, Vectors
 
 # Below this share of the weights, what is left of the sum is rounding, not a direction.
@@ -133,7 +134,9 @@ def mix(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vectors:
 
 def _unit(values: object, dim: int) -> Vectors:
     try:
-        vector = np.asarray(values, np.float64)
+        vector = as_array(values, "A vector").astype(np.float64)
+    except InvalidInput:
+        raise
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"A vector is a list of {dim} numbers; {error}.") from error
     with np.errstate(over="ignore"):  # an infinite length is told of below

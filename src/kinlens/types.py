@@ -182,7 +182,7 @@ def check_id(item_id: str) -> None:
         raise InvalidInput(
             f"An item id is a string of 1 to {MAX_ID_LENGTH} characters; got {item_id!r:.80}."
         )
-    if "\0" in item_id or any("\ud800" <= char <= "\udfff" for char in item_id):
+    if "\0" in item_id or _has_surrogate(item_id):
         raise InvalidInput(f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}.")
 
 
@@ -196,6 +196,11 @@ def check_new_id(item_id: str) -> None:
         raise InvalidInput(
             f"An item id can't be {item_id!r}, since URLs leave it out; use another id."
         )
+
+
+def _has_surrogate(text: str) -> bool:
+    # Most are ASCII, which is known without a look at each character.
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 @dataclass(frozen=True, slots=True)

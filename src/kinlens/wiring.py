@@ -39,7 +39,8 @@ from kinlens.ingest import reencode as run_reencode
 from kinlens.keys import KeyStore, secret_of
 from kinlens.live.matcher import Matcher
 from kinlens.live.memory import MemoryStore
-from kinlens.live.service import LiveService, Policy
+from kinlens.live.policy import Policy
+from kinlens.live.service import LiveService
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
 from kinlens.messaging import open_bus
@@ -257,7 +258,7 @@ def encoder_for(settings: Settings) -> NetworkEncoder:
     """
     name = settings.encoder or _remembered(settings.data)
     try:
-        return open_encoder(name, runtime=settings.runtime, threads=settings.threads)
+        return open_encoder(name, **settings.computing)
     except ModelUnavailable as error:
         if settings.encoder:
             raise
@@ -302,7 +303,7 @@ def reencode(
 ) -> Report:
     """Give a catalog the vectors of another encoder; see `kinlens.ingest.reencode`."""
     chosen = _settings(data, encoder, settings, overrides)
-    model = open_encoder(chosen.encoder, runtime=chosen.runtime, threads=chosen.threads)
+    model = open_encoder(chosen.encoder, **chosen.computing)
     with ExitStack() as opened:
         catalog = SqliteCatalog.open(chosen.data)
         opened.callback(catalog.close)

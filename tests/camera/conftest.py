@@ -16,7 +16,7 @@ from tiny_encoder import write_tiny
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> NetworkEncoder:
-    return open_encoder(write_tiny(tmp_path_factory.mktemp("encoder")))
+    return open_encoder(write_tiny(tmp_path_factory.mktemp("encoder")), precision="float32")
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,9 @@ def test_the_line_tells_rates_and_losses() -> None:
     service.counters.add("stale", 3)
     now = service.counters.snapshot()
     assert state_line(service, before, now, 2.0) == "15 views/s · 1 online · 3 stale"  # type: ignore[arg-type]
-    service.store.connected = False  # type: ignore[misc]
-    assert state_line(service, now, now, 1.0).endswith("no store")  # type: ignore[arg-type]
+    service.store.trouble = "READONLY"
+    line = state_line(service, now, now, 1.0)  # type: ignore[arg-type]
+    assert line.endswith("no store (READONLY)")
 
 
 class Terminal(io.StringIO):

@@ -88,7 +88,8 @@ def test_a_device_key_has_no_say_in_who_may_use_the_api(tmp_path: Path) -> None:
 def test_a_demo_goes_on_after_an_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serve, "_run", lambda *_, **__: None)
     photos = build_sample(tmp_path / "photos", 6).parent / "images"
-    demo = ("demo", "--pictures", str(photos), "--data", str(tmp_path / "demo"))
+    where = ("--data", str(tmp_path / "demo"), "--port", "0")
+    demo = ("demo", "--pictures", str(photos), *where)
     run(*demo)
     catalog = tmp_path / "demo" / "catalog-images"
     with closing(sqlite3.connect(catalog / "catalog.sqlite")) as database, database:

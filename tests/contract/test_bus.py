@@ -272,3 +272,18 @@ def pull_the_plug(url: str) -> None:
         assert process.stdout.readline() == b"connected\n"
     process.kill()
     process.wait()
+
+
+def test_what_was_kept_is_told_from_what_is_published_now(connect: Opener, topic: str) -> None:
+    sender, early = connect(), connect()
+    before = listen(early, topic)
+    sender.publish(topic, b"retained", retain=True)
+    before.expect(b"retained")
+    late = listen(connect(), topic)
+    late.expect(b"retained")
+    assert [message.kept for message in before.messages] == [False], "it was new when it came"
+    assert [message.kept for message in late.messages] == [True]
+    sender.publish(topic, b"again", retain=True)
+    late.expect(b"again")
+    assert [message.kept for message in late.messages] == [True, False]
+    sender.publish(topic, b"", retain=True)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from encoders import networks
-from kinlens.encoders import installed_runtimes, open_encoder, read_bundle, write_bundle
+from encoders.rounding import bfloat16_encoder
+from kinlens.cli import app
+from kinlens.encoders import (
+    installed_runtimes,
+    open_encoder,
+    read_bundle,
+    rewrite_golden,
+    write_bundle,
+)
+from kinlens.encoders.bundle import Bundle
 from kinlens.encoders.golden import Golden
+from kinlens.encoders.network import Network
 from kinlens.errors import BundleError
 from kinlens.preprocess import Recipe
 from tiny_encoder import tiny_onnx, write_tiny
@@ -22,7 +34,8 @@ CARD = {"name": "tiny", "license": "CC0-1.0", "metrics": {"knn": 0.5}}
 
 def parts(tmp_path: Path, **changes: Any) -> dict[str, Any]:
     images = np.stack(networks.pictures(3))
-    vectors = open_encoder(write_tiny(tmp_path)).encode_images(list(images))
+    encoder = open_encoder(write_tiny(tmp_path), precision="float32")
+    vectors = encoder.encode_images(list(images))
     made: dict[str, Any] = {
         "onnx": tiny_onnx(),
         "recipe": RECIPE,
@@ -85,6 +98,83 @@ def test_a_reference_that_disagrees_writes_nothing(tmp_path: Path, folder: Path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert not (tmp_path / "new").exists()
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]
+
+
+def rounding_parts(**changes: Any) -> dict[str, Any]:
+    """Of a network whose vectors bfloat16 changes by more than float32's tolerance."""
+    made = {
+        "onnx": networks.shifted(),
+        "recipe": Recipe.from_dict(networks.RECIPE),
+        "images": np.stack(networks.pictures(3)),
+        "card": CARD,
+    }
+    return {**made, **changes}
+
+
+def rounded_vectors() -> Any:
+    made = rounding_parts()
+    encoder = bfloat16_encoder(Network("tiny", made["onnx"], made["recipe"]))
+    return encoder.encode_images(list(made["images"]))
+
+
+def test_reference_vectors_of_bfloat16_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"in float32: cosine 0\.99.*precision=\"float32\""):
+        write_bundle(tmp_path / "new", **rounding_parts(vectors=rounded_vectors()))
+    assert not (tmp_path / "new").exists()
+
+
+def test_reference_vectors_that_are_left_out_are_computed_in_float32(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "new", **rounding_parts())
+    for runtime in installed_runtimes():
+        bundle.load(runtime=runtime, precision="float32")
+    half = bfloat16_encoder(bundle.network)
+    assert 0.99 <= bundle.golden.check(half) < 0.9999
+
+
+def test_no_reference_can_be_computed(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match='needs "name"'):
+        write_bundle(tmp_path / "new", **rounding_parts(card={"license": "CC0-1.0"}))
+    with pytest.raises(BundleError, match="Golden numbers need"):
+        write_bundle(tmp_path / "new", **rounding_parts(images=np.zeros((0, 8, 8, 3), np.uint8)))
+
+
+@pytest.fixture
+def rounded_bundle(tmp_path: Path) -> Path:
+    """A bundle as older versions wrote it on a CPU with bfloat16."""
+    folder = tmp_path / "rounded"
+    bundle = write_bundle(folder, **rounding_parts())
+    golden = Golden(bundle.golden.images, rounded_vectors()).to_bytes()
+    (folder / "golden.npz").write_bytes(golden)
+    hashes = {**bundle.card["sha256"], "golden.npz": hashlib.sha256(golden).hexdigest()}
+    edit(folder / "card.json", sha256=hashes)
+    return folder
+
+
+def test_a_bundle_of_bfloat16_is_rewritten(rounded_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="kinlens rewrite-golden FOLDER"):
+        open_encoder(rounded_bundle, precision="float32")
+    before = read_bundle(rounded_bundle)
+    assert 0.99 <= rewrite_golden(rounded_bundle) < 0.9999
+    after: Bundle = read_bundle(rounded_bundle, hashed=True)
+    assert after.network.fingerprint == before.network.fingerprint
+    assert {**after.card, "sha256": None} == {**before.card, "sha256": None}
+    for runtime in installed_runtimes():
+        after.load(runtime=runtime, precision="float32")
+    assert rewrite_golden(rounded_bundle) > 0.99999
+
+
+def test_a_bundle_of_other_vectors_is_not_rewritten(rounded_bundle: Path) -> None:
+    edit(rounded_bundle / "card.json", sha256=None)
+    golden = Golden.from_bytes((rounded_bundle / "golden.npz").read_bytes())
+    for vectors, said in (
+        (golden.vectors[::-1], "more than rounding"),
+        (golden.vectors[:, :9], "9"),
+    ):
+        other = Golden(golden.images, vectors.copy()).to_bytes()
+        (rounded_bundle / "golden.npz").write_bytes(other)
+        with pytest.raises(BundleError, match=said):
+            rewrite_golden(rounded_bundle)
+        assert (rounded_bundle / "golden.npz").read_bytes() == other
 
 
 def test_written_over_an_older_one(tmp_path: Path, folder: Path) -> None:
@@ -177,3 +267,16 @@ def test_json_that_is_none(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(BundleError, match=name):
         read_bundle(folder)
+
+
+def test_the_command_line_rewrites_a_bundle(rounded_bundle: Path) -> None:
+    result = CliRunner().invoke(app, ["rewrite-golden", str(rounded_bundle), "--json"])
+    assert result.exit_code == 0, result.output
+    assert 0.99 <= json.loads(result.stdout)["cosine"] < 0.9999
+    open_encoder(rounded_bundle, precision="float32")
+
+
+def test_the_command_line_refuses_what_is_no_bundle(tmp_path: Path) -> None:
+    failed = CliRunner().invoke(app, ["rewrite-golden", str(tmp_path)]).exception
+    assert isinstance(failed, BundleError)
+    assert "missing" in str(failed)

@@ -74,13 +74,11 @@ class Hub:
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     images = np.stack(networks.pictures(2))
-    encoder = open_encoder(write_tiny(folder.parent))
     write_bundle(
         folder,
         onnx=tiny_onnx(),
         recipe=Recipe(32, "stretch", (128, 128, 128), (64, 64, 64)),
         images=images,
-        vectors=encoder.encode_images(list(images)),
         card={"name": "tiny", "license": "CC0-1.0"},
     )
     return {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -13,17 +13,25 @@ from PIL import Image
 from encoders import networks
 from kinlens.config import DEFAULT_ENCODER
 from kinlens.encoders import NetworkEncoder, installed_runtimes, list_models, open_encoder
+from kinlens.encoders.runtimes import precisions
 from kinlens.types import Pixels
 
 ROW = next(row for row in list_models() if row.name == DEFAULT_ENCODER)
 LIMIT = 12_000_000
 
 
-@pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
+@pytest.fixture(
+    scope="module",
+    params=[("openvino", "float32"), ("openvino", "bfloat16"), ("onnxruntime", "float32")],
+    ids="-".join,
+)
 def mini(request: pytest.FixtureRequest) -> NetworkEncoder:
-    if request.param not in installed_runtimes():
-        pytest.skip(f"{request.param} isn't installed")
-    return open_encoder(DEFAULT_ENCODER, runtime=request.param)
+    runtime, precision = request.param
+    if runtime not in installed_runtimes():
+        pytest.skip(f"{runtime} isn't installed")
+    if precision not in precisions(runtime):
+        pytest.skip(f"this CPU has no {precision}")
+    return open_encoder(DEFAULT_ENCODER, runtime=runtime, precision=precision)
 
 
 def pixels(source: Path | io.BytesIO) -> Pixels:

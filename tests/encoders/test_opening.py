@@ -72,6 +72,12 @@ def test_arguments_that_cannot_be_used(tmp_path: Path) -> None:
         open_encoder(path, runtime="torch")
     with pytest.raises(InvalidInput, match="threads"):
         open_encoder(path, threads=-1)
+    with pytest.raises(
+        InvalidInput, match="precision is one of auto, float32, bfloat16; got 'int8'"
+    ):
+        open_encoder(path, precision="int8")  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match=r"onnxruntime computes in float32 on.*got 'bfloat16'"):
+        open_encoder(path, runtime="onnxruntime", precision="bfloat16")
     with pytest.raises(InvalidInput, match="recipe"):
         open_encoder("kinlens-mini", recipe=path)
 

@@ -46,6 +46,44 @@ def test_what_waits_is_bounded_in_bytes_too():
     assert channel.take() == [b"x"]
 
 
+def test_a_writer_is_woken_when_half_of_the_room_is_free():
+    channel: Channel[int] = Channel(4)
+    for number in range(4):
+        channel.put(number)
+    with ThreadPoolExecutor(1) as pool:
+        fifth = pool.submit(channel.put, 4)
+        time.sleep(0.05)
+        assert channel.take() == [0]
+        time.sleep(0.05)
+        assert not fifth.done()
+        assert channel.take() == [1]
+        assert fifth.result(60)
+    assert channel.take(9) == [2, 3, 4]
+
+
+def test_a_patient_reader_takes_what_there_is_when_no_more_has_room():
+    channel: Channel[bytes] = Channel(3, weigh=len, most=10)
+    for _ in range(3):
+        channel.put(b"x")
+    start = time.monotonic()
+    assert len(channel.take(9, patience=300)) == 3
+    channel.put(b"larger than all room")
+    assert len(channel.take(9, patience=300)) == 1
+    assert time.monotonic() - start < 300
+
+
+def test_a_reader_that_waits_for_a_batch_is_woken_when_it_is_complete():
+    channel: Channel[int] = Channel(100)
+    channel.put(0)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(channel.take, 3, patience=300)
+        second = pool.submit(channel.take, 3, patience=300)
+        for number in range(1, 6):
+            time.sleep(0.01)
+            channel.put(number)
+        assert sorted(first.result(60) + second.result(60)) == [0, 1, 2, 3, 4, 5]
+
+
 def test_a_reader_is_patient_for_a_full_batch_but_not_forever():
     channel: Channel[int] = Channel(10)
     channel.put(1)

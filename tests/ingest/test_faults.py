@@ -76,7 +76,7 @@ def test_kill_9_twenty_times_at_random_moments(indexers, many, data, encoder, ma
                 break
             run = indexers.start(many, data)
             run.wait_ready()
-            time.sleep(rng.uniform(0, 0.1))
+            time.sleep(rng.uniform(0, 0.2))
             run.signal(signal.SIGKILL)
             said = list(run.messages())
             killed += not any("report" in message for message in said)

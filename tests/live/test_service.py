@@ -236,7 +236,7 @@ def test_statuses_pass_through_and_faults_stay(
 def test_statuses_of_before_it_started_are_known(
     opened: Callable[..., LiveService], device: Bus
 ) -> None:
-    tell(device, DeviceStatus("door", "online", 0.0))
+    tell(device, DeviceStatus("door", "offline", 0.0))
     live = opened()
     wait_for(lambda: status_of(live, "door"))
     device.publish(wire.status_topic("door"), b"", retain=True)

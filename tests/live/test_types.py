@@ -48,11 +48,6 @@ def test_what_isnt_a_view(data: bytes) -> None:
         DeviceStatus.from_json(data)
 
 
-def test_ages_are_never_negative() -> None:
-    view = View("door", 1, 0.0, 10.0, 10.0, ())
-    assert (view.age(12.5), view.age(5.0)) == (2.5, 0.0)
-
-
 def test_keys_tell_the_best_hit_and_the_set_of_the_others() -> None:
     def key(*ids: str) -> str:
         return View("d", 1, 0, 0, 0, tuple(Hit(one, 1, 0, {}, 1, 1) for one in ids)).key

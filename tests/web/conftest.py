@@ -107,6 +107,25 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
+@pytest.fixture(scope="module")
+def camera_browser(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium with a camera before which a green cross is held."""
+    film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
+    film.write_bytes(b"".join(draw("cross", "Green", size=(320, 240)) for _ in range(10)))
+    opened = browser.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
+        args=[
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",
+            f"--use-file-for-fake-video-capture={film}",
+        ],
+    )
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def open_page(browser: Browser, shop: Shop) -> Iterator[Pages]:
     """Open the page: ``open_page(address="", url=None, size="desktop", **context)``.

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from functools import partial
 
 import httpx
@@ -172,25 +170,6 @@ def test_it_fits_every_screen(open_page: Pages, live_shop: Shop, show: Show, siz
     assert best["width"] > 1.8 * second["width"]
 
 
-@pytest.fixture(scope="module")
-def camera_browser(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium with a camera before which a green cross is held."""
-    film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
-    film.write_bytes(b"".join(draw("cross", "Green", size=(320, 240)) for _ in range(10)))
-    opened = browser.browser_type.launch(
-        executable_path=shutil.which("chromium") or shutil.which("chromium-browser"),
-        args=[
-            "--no-sandbox",
-            "--disable-background-networking",
-            "--use-fake-device-for-media-stream",
-            "--use-fake-ui-for-media-stream",
-            f"--use-file-for-fake-video-capture={film}",
-        ],
-    )
-    yield opened
-    opened.close()
-
-
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_the_browsers_own_camera(
     camera_browser: Browser, live_shop: Shop, size: tuple[int, int]
@@ -202,6 +181,7 @@ def test_the_browsers_own_camera(
     page = context.new_page()
     page.goto("/live")
     page.get_by_role("button", name="Use this camera").last.click()
+    page.get_by_role("button", name="Show it").click()
     expect(page.locator("#grid .tile")).not_to_have_count(0)
     expect(page.locator("#age")).to_have_text("Live")
     expect(page.locator("#video")).to_be_visible()
@@ -212,6 +192,7 @@ def test_the_browsers_own_camera(
     expect(page.locator("#video")).to_be_hidden()
     until(page, lambda: sends_nothing(page, live_shop))
     page.get_by_role("button", name="Use this camera").last.click()
+    page.get_by_role("button", name="Show it").click()
     expect(page.locator("#age")).to_have_text("Live")
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
     expect(page.get_by_role("button", name="Use this camera")).to_be_visible()
@@ -230,6 +211,8 @@ def test_the_screen_as_a_camera(camera_browser: Browser, live_shop: Shop) -> Non
     page = context.new_page()
     page.goto("/live")
     page.get_by_role("button", name="Use the screen").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Show your screen to everybody here?")
+    page.get_by_role("button", name="Show it").click()
     expect(page.locator("#grid .tile")).not_to_have_count(0)
     expect(page.locator("#video")).to_be_visible()
     assert live_of(live_shop).counters.snapshot()["received"] > 0
@@ -247,6 +230,7 @@ def test_without_a_camera_the_page_says_what_to_do(open_page: Pages, live_shop: 
         }"""
     )
     page.locator("#own").click()
+    page.get_by_role("button", name="Show it").click()
     expect(page.get_by_text("The camera is blocked")).to_be_visible()
     page.wait_for_timeout(2500)  # it looks for cameras meanwhile
     expect(page.get_by_text("The camera is blocked")).to_be_visible()

@@ -90,6 +90,7 @@ def test_a_blocked_camera_is_told_for_longer_than_a_moment(
         }"""
     )
     page.locator("#own").click()
+    page.get_by_role("button", name="Show it").click()
     expect(page.locator("#notice")).to_contain_text("The camera is blocked")
     page.wait_for_timeout(1500)
     expect(page.locator("#notice")).to_be_visible()

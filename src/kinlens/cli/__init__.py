@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from kinlens.cli import access, camera, catalog, diagnose, indexing, live, neighbors, search, serve
+from kinlens.cli import (
+    access,
+    camera,
+    catalog,
+    diagnose,
+    encoders,
+    indexing,
+    live,
+    neighbors,
+    search,
+    serve,
+)
 from kinlens.errors import InvalidInput, KinlensError
 
 app = typer.Typer(
@@ -46,7 +57,18 @@ def _options(
     """Options of the command itself."""
 
 
-for _module in (indexing, search, neighbors, serve, live, camera, catalog, access, diagnose):
+for _module in (
+    indexing,
+    search,
+    neighbors,
+    serve,
+    live,
+    camera,
+    catalog,
+    access,
+    encoders,
+    diagnose,
+):
     _module.register(app)
 
 

@@ -189,6 +189,6 @@ def state_line(
     parts += [f"{now[name]} {name}" for name in lost if now[name]]
     if service.bus is not None and not service.bus.connected:
         parts.append("no broker")
-    if not service.store.connected:
-        parts.append("no store")
+    if (trouble := service.store.trouble) is not None:
+        parts.append(f"no store ({trouble})")
     return " · ".join(parts)

@@ -3,7 +3,7 @@
 model.onnx     the network, in one file
 recipe.json    how pictures become its input; "output" names the vector where there are several,
                "pooling" makes one of a spatial map
-golden.npz     pictures and the vectors a reference run gave them; loading checks them
+golden.npz     pictures and the vectors, in float32, a reference run gave them; loading checks them
 card.json      "name" and "license", then whatever a user should know; "sha256" of the other
                files, and "golden_cosine" by precision where the usual one doesn't fit
 """
@@ -18,13 +18,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from kinlens.encoders.files import parse_json, parse_recipe, read_bytes
-from kinlens.encoders.golden import Golden
-from kinlens.encoders.network import Network, NetworkEncoder
+from kinlens.encoders.golden import MIN_COSINE, Golden
+from kinlens.encoders.network import Network, NetworkEncoder, Precision
 from kinlens.encoders.pooling import Pooling
-from kinlens.encoders.runtimes import connect, installed_runtimes
+from kinlens.encoders.runtimes import connect, installed_runtimes, precisions
 from kinlens.errors import BundleError
 from kinlens.preprocess import Recipe
 from kinlens.types import Pixels, Vectors
@@ -50,15 +52,22 @@ class Bundle:
     golden: Golden
     card: Mapping[str, Any]
 
-    def load(self, *, runtime: str = "auto", threads: int = 0) -> NetworkEncoder:
+    def load(
+        self,
+        *,
+        runtime: str = "auto",
+        threads: int = 0,
+        precision: Precision | Literal["auto"] = "auto",
+    ) -> NetworkEncoder:
         """An encoder that has reproduced the golden numbers.
 
         Raises
         ------
         BundleError : it doesn't reproduce them, or the runtime can't read the network
         MissingDependency : the runtime isn't installed
+        InvalidInput : the runtime doesn't compute in this precision here
         """
-        encoder = connect(self.network, runtime=runtime, threads=threads)
+        encoder = connect(self.network, runtime=runtime, threads=threads, precision=precision)
         self.golden.check(encoder, self.card.get("golden_cosine", {}))
         return encoder
 
@@ -99,14 +108,15 @@ def write_bundle(
     onnx: bytes,
     recipe: Recipe,
     images: Pixels,
-    vectors: Vectors,
+    vectors: Vectors | None = None,
     card: Mapping[str, Any],
     output: str | None = None,
     pooling: Pooling | None = None,
 ) -> Bundle:
     """Write a bundle, once every installed runtime has reproduced the reference run.
 
-    A bundle that was there before is replaced only then.
+    Each is tried in every precision that it has on this machine, float32 among them. A bundle that
+    was there before is replaced only then.
 
     Parameters
     ----------
@@ -115,7 +125,8 @@ def write_bundle(
     recipe : of its input
     images : uint8 (n, height, width, 3), n from 1 to 64; sizes other than the recipe's check the
         resize too
-    vectors : float32 (n, dim), what the reference run gave for them
+    vectors : float32 (n, dim), what the reference run gave for them, computed in float32; None to
+        compute them here
     card : at least "name" and "license"
     output : which of several outputs, or which tensor within, is the vector or the map
     pooling : of a map: "average", "max" or "none"
@@ -124,6 +135,9 @@ def write_bundle(
     ------
     BundleError : a runtime gives other vectors, or a part can't be used
     """
+    if vectors is None:
+        name = _checked_card(card, folder / CARD)["name"]
+        vectors = _reference(Network(name, onnx, recipe, output, pooling), images)
     named = {"output": output, "pooling": pooling}
     fields = recipe.to_dict() | {key: value for key, value in named.items() if value}
     contents = {
@@ -143,11 +157,68 @@ def write_bundle(
             (draft / name).write_bytes(data)
         bundle = read_bundle(draft, hashed=True)
         for runtime in installed_runtimes():
-            bundle.load(runtime=runtime)
+            for precision in precisions(runtime):
+                bundle.load(runtime=runtime, precision=precision)
         _replace(folder, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return bundle
+
+
+def rewrite_golden(folder: Path) -> float:
+    """Give a bundle golden vectors that are computed in float32, in place of those it has.
+
+    A bundle that was written on a CPU with bfloat16 may hold vectors that were computed in it.
+    Its fingerprint stays: catalogs go on with it.
+
+    Parameters
+    ----------
+    folder : of the bundle
+
+    Returns
+    -------
+    cosine : the lowest between an old vector and its new one
+
+    Raises
+    ------
+    BundleError : the old vectors differ by more than rounding, so that the files may not belong
+        together; or a file can't be used
+    """
+    old = read_bundle(folder)
+    network = old.network
+    vectors = _reference(network, old.golden.images)
+    if vectors.shape != old.golden.vectors.shape:
+        raise BundleError(
+            f"The golden vectors of {folder} have {old.golden.vectors.shape[1]} dimensions, but "
+            f"the network gives {vectors.shape[1]}; the files of the bundle don't belong together."
+        )
+    cosine = float(np.sum(vectors * old.golden.vectors, axis=1).min())
+    if not cosine >= MIN_COSINE["bfloat16"]:
+        raise BundleError(
+            f"The golden vectors of {folder} differ from what its network gives by more than "
+            f"rounding: cosine {cosine:.5f}, needed {MIN_COSINE['bfloat16']}. Its files don't "
+            "belong together; fetch or export the bundle again."
+        )
+    write_bundle(
+        folder,
+        onnx=network.onnx,
+        recipe=network.recipe,
+        images=old.golden.images,
+        vectors=vectors,
+        card=old.card,
+        output=network.named_output,
+        pooling=network.pooling,
+    )
+    return cosine
+
+
+def _reference(network: Network, images: Pixels) -> Vectors:
+    """Unit vectors, computed in float32 by the preferred runtime."""
+    encoder = connect(network, precision="float32")
+    vectors = np.empty((len(images), encoder.identity.dim), np.float32)
+    for row, image in enumerate(images):
+        vectors[row] = encoder.encode_images([image])[0]
+    return vectors
 
 
 def _replace(folder: Path, draft: Path) -> None:

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from kinlens.preprocess import Recipe
 from kinlens.types import EncoderIdentity
 
 Batch = npt.NDArray[np.float32]
+Precision = Literal["float32", "bfloat16"]
+"""What a runtime can compute in, where the network doesn't say integers."""
 
 
 class Session(Protocol):
@@ -134,6 +136,11 @@ class NetworkEncoder(BaseEncoder):
     def float_precision(self) -> str:
         """What the runtime computes in, or what isn't integers of it: "float32" or "bfloat16"."""
         return self._session.precision
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the network itself says that most of it is computed in integers."""
+        return self._quantized
 
     @property
     def precision(self) -> str:

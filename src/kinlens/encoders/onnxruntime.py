@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
-from kinlens.encoders.network import Batch, Network
+from kinlens.encoders.network import Batch, Network, Precision
 from kinlens.errors import BundleError, EncoderError
 
 # They share no base class but Exception.
@@ -22,7 +22,16 @@ _ERRORS = (
 _ONLY_FATAL = 4
 
 
-def open_session(network: Network, threads: int) -> OnnxRuntimeSession:
+def precisions() -> tuple[Precision, ...]:
+    """What it computes in on this machine, the default first."""
+    return ("float32",)
+
+
+def open_session(
+    network: Network,
+    threads: int,
+    precision: Precision,  # noqa: ARG001  (the seam; it has one)
+) -> OnnxRuntimeSession:
     """Load a network; `BundleError` if ONNX Runtime can't read it."""
     return OnnxRuntimeSession(network, threads)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
+from typing import Literal
 
 from kinlens.encoders.bundle import Bundle, is_bundle, read_bundle
 from kinlens.encoders.files import read_network
 from kinlens.encoders.hub import SCHEME, HubReference, fetch_bundle
-from kinlens.encoders.network import Network, NetworkEncoder
+from kinlens.encoders.network import Network, NetworkEncoder, Precision
 from kinlens.encoders.pooling import Pooling, as_pooling
 from kinlens.encoders.registry import list_models
 from kinlens.encoders.runtimes import connect
@@ -21,6 +22,7 @@ def open_encoder(
     *,
     runtime: str = "auto",
     threads: int = 0,
+    precision: Precision | Literal["auto"] = "auto",
     recipe: str | PathLike[str] | None = None,
     output: str | None = None,
     pooling: Pooling | None = None,
@@ -38,6 +40,8 @@ def open_encoder(
         - ``hf://owner/name@REVISION``, a bundle on the Hugging Face Hub.
     runtime : "openvino", "onnxruntime", or "auto" for the first that is installed
     threads : to compute with; 0 for one a core
+    precision : "float32"; "bfloat16", where the CPU has it and the runtime is OpenVINO; or "auto"
+        for the fastest that this machine has
     recipe : recipe file of an ONNX file, where it doesn't lie beside it
     output, pooling : instead of what the recipe says: an output or a tensor within, and what makes
         a vector of a spatial map ("average", "max", "none"); golden numbers then say nothing
@@ -53,13 +57,14 @@ def open_encoder(
         golden numbers that the runtime doesn't reproduce
     EncoderError : a network that gives no vectors
     MissingDependency : no runtime, or no huggingface_hub for a model on the Hub
-    InvalidInput : an unknown runtime, or a recipe where none is read
+    InvalidInput : an unknown runtime, a precision that isn't there, or a recipe where none is read
     """
     found = _found(name_or_path, recipe)
     if output is None and pooling is None and isinstance(found, Bundle):
-        return found.load(runtime=runtime, threads=threads)
+        return found.load(runtime=runtime, threads=threads, precision=precision)
     network = found.network if isinstance(found, Bundle) else found
-    return connect(_tapped(network, output, pooling), runtime=runtime, threads=threads)
+    tapped = _tapped(network, output, pooling)
+    return connect(tapped, runtime=runtime, threads=threads, precision=precision)
 
 
 def _tapped(network: Network, output: str | None, pooling: Pooling | None) -> Network:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 
-from kinlens.encoders.network import Batch, Network
+from kinlens.encoders.network import Batch, Network, Precision
 from kinlens.encoders.quiet import without_telemetry
 from kinlens.errors import BundleError, EncoderError
 
@@ -26,12 +26,28 @@ with without_telemetry():
 PIECE = 8
 """Pictures a stream computes at once, at most; many more push each other out of the cache."""
 
+_HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16"}
 _NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
 
 
-def open_session(network: Network, threads: int) -> OpenVinoSession:
+def precisions() -> tuple[Precision, ...]:
+    """What it computes in on this machine, the default first."""
+    return precisions_of(ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
+
+
+def precisions_of(capabilities: Sequence[str]) -> tuple[Precision, ...]:
+    """What a CPU of these capabilities computes in, the default first.
+
+    Parameters
+    ----------
+    capabilities : as OpenVINO names them: "FP32", "INT8", "BF16" and others
+    """
+    return ("bfloat16", "float32") if "BF16" in capabilities else ("float32",)
+
+
+def open_session(network: Network, threads: int, precision: Precision) -> OpenVinoSession:
     """Compile a network; `BundleError` if OpenVINO can't read it."""
-    return OpenVinoSession(network, threads)
+    return OpenVinoSession(network, threads, precision)
 
 
 class OpenVinoSession:
@@ -39,9 +55,10 @@ class OpenVinoSession:
 
     runtime = "openvino"
 
-    def __init__(self, network: Network, threads: int) -> None:
+    def __init__(self, network: Network, threads: int, precision: Precision) -> None:
         self._core = ov.Core()
         self._threads = threads
+        self._hint = _HINTS[precision]
         self._output = network.output_index
         self._name = network.name
         self._splits = network.fixed_batch is None
@@ -84,11 +101,10 @@ class OpenVinoSession:
         return self._streams
 
     def _compile(self, hint: str) -> _Compiled:
-        capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         settings = {
             "PERFORMANCE_HINT": hint,
             "INFERENCE_NUM_THREADS": self._threads,
-            "INFERENCE_PRECISION_HINT": "bf16" if "BF16" in capabilities else "f32",
+            "INFERENCE_PRECISION_HINT": self._hint,
             # Decoding runs on the same cores: a pinned thread waits where a free one moves over.
             "ENABLE_CPU_PINNING": False,
         }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast, get_args
 
 from kinlens.config import usable_cores
-from kinlens.encoders.network import Network, NetworkEncoder, Session
+from kinlens.encoders.network import Network, NetworkEncoder, Precision, Session
 from kinlens.errors import InvalidInput, MissingDependency
 
 EXTRAS = {"openvino": "kinlens", "onnxruntime": "'kinlens[onnxruntime]'"}
@@ -15,7 +15,8 @@ EXTRAS = {"openvino": "kinlens", "onnxruntime": "'kinlens[onnxruntime]'"}
 
 
 class _Runtime(Protocol):
-    def open_session(self, network: Network, threads: int) -> Session: ...
+    def precisions(self) -> tuple[Precision, ...]: ...
+    def open_session(self, network: Network, threads: int, precision: Precision) -> Session: ...
 
 
 def installed_runtimes() -> list[str]:
@@ -23,7 +24,18 @@ def installed_runtimes() -> list[str]:
     return [name for name in EXTRAS if find_spec(name) is not None]
 
 
-def connect(network: Network, *, runtime: str = "auto", threads: int = 0) -> NetworkEncoder:
+def precisions(runtime: str) -> tuple[Precision, ...]:
+    """What an installed runtime computes in on this machine, the default first."""
+    return _load(_choose(runtime)).precisions()
+
+
+def connect(
+    network: Network,
+    *,
+    runtime: str = "auto",
+    threads: int = 0,
+    precision: Precision | Literal["auto"] = "auto",
+) -> NetworkEncoder:
     """Compile a network.
 
     Parameters
@@ -31,17 +43,37 @@ def connect(network: Network, *, runtime: str = "auto", threads: int = 0) -> Net
     network : to compile
     runtime : "openvino", "onnxruntime", or "auto" for the first that is installed
     threads : to compute with; 0 for one a core
+    precision : "float32"; "bfloat16", where the CPU has it and the runtime is OpenVINO; or "auto"
+        for the fastest that this machine has
 
     Raises
     ------
-    InvalidInput : an unknown runtime, or fewer than 0 threads
+    InvalidInput : an unknown runtime, fewer than 0 threads, or a precision that isn't there
     MissingDependency : the runtime isn't installed
     BundleError : the runtime can't read the network
     """
     if threads < 0:
         raise InvalidInput(f"threads is 0 for one a core, or more; got {threads}.")
-    module = _load(_choose(runtime))
-    return NetworkEncoder(network, module.open_session(network, threads or usable_cores()))
+    name = _choose(runtime)
+    module = _load(name)
+    chosen = _choose_precision(precision, name, module.precisions())
+    session = module.open_session(network, threads or usable_cores(), chosen)
+    return NetworkEncoder(network, session)
+
+
+def _choose_precision(wanted: str, runtime: str, able: tuple[Precision, ...]) -> Precision:
+    if wanted == "auto":
+        return able[0]
+    for precision in able:
+        if precision == wanted:
+            return precision
+    known = get_args(Precision)
+    if wanted not in known:
+        raise InvalidInput(f"precision is one of auto, {', '.join(known)}; got {wanted!r}.")
+    raise InvalidInput(
+        f"{runtime} computes in {' or '.join(able)} on this machine; got {wanted!r}. bfloat16 "
+        "needs OpenVINO and a CPU that has it; `kinlens doctor` says."
+    )
 
 
 def _choose(runtime: str) -> str:

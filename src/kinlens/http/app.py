@@ -96,6 +96,7 @@ def _context(
         matrix_bytes=lambda: service.stats().matrix_bytes,
         in_flight=lambda: sum(pool.in_flight for pool in pools),
         live=live_view.counters.snapshot if live_view else dict,
+        connections=live_view.connections if live_view else dict,
     )
     return Context(
         search=service,

@@ -11,11 +11,14 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kinlens.http.outlet import EXTENSION, Outlet
+
 HEAD_SECONDS = 15.0
 HEAD_BYTES = 65_536
 READ_SECONDS = 30.0
 READ_BYTES = 65_536
-"""That a client reads of an answer in each `READ_SECONDS`, at least."""
+"""That a client reads of an answer in each `READ_SECONDS`, at least; of a stream, which nothing
+waits for, anything at all."""
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -35,6 +38,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a new connection must send a head."""
         super().connection_made(transport)
+        self._outlet = Outlet(transport, self.flow)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -52,6 +56,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """The client has taken nearly all."""
         self._stop_watching()
         super().resume_writing()
+
+    def on_message_begin(self) -> None:
+        """Let a request know the way out of its connection."""
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: {"outlet": self._outlet}}
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; count those of a head that isn't complete."""
@@ -72,7 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _check_reader(self, before: int) -> None:
         left = self.transport.get_write_buffer_size()
-        if before - left < READ_BYTES:
+        if before - left < (1 if self._outlet.is_narrow else READ_BYTES):
             self.transport.abort()
         else:
             self._watch(left)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -18,12 +19,25 @@ from kinlens.types import Value
 _TITLES = ("title", "name", "product_name", "productDisplayName", "label", "caption")
 
 
-class DeviceBody(BaseModel):
+_SERVER = token_hex(4)
+
+
+class ClockBody(BaseModel):
+    """What tells how late an answer was: compare it with the quickest of the same server."""
+
+    server: str = Field(description="Names the process whose clock this is.")
+    clock: float = Field(
+        description="Seconds by the server's monotonic clock when `age` was taken. An answer that "
+        "comes later after it than others do was held up, and is older by that."
+    )
+
+
+class DeviceBody(ClockBody):
     """How a camera fares."""
 
     device: str
     state: DeviceState
-    age: float = Field(description="Seconds since it was last heard of, by the server's clock.")
+    age: float = Field(description="Seconds since it was last heard of.")
     frames_per_second: float | None
     fingerprint: str | None = Field(description="Of its encoder.")
     message: str | None = Field(description="What is wrong and what to do, for `error`.")
@@ -35,12 +49,12 @@ class DevicesAnswer(BaseModel):
     devices: list[DeviceBody]
 
 
-class ViewBody(BaseModel):
+class ViewBody(ClockBody):
     """What a camera saw, and what in the catalog looks like it."""
 
     device: str
     sequence: int
-    age: float = Field(description="Seconds since it arrived, by the server's clock.")
+    age: float = Field(description="Seconds since the camera's message began to arrive.")
     taken_at: float = Field(description="By the camera's own clock, seconds since the epoch.")
     received_at: float = Field(description="By the server's clock, seconds since the epoch.")
     matched_at: float
@@ -73,7 +87,8 @@ def device(status: DeviceStatus) -> dict[str, Any]:
     return {
         "device": status.device,
         "state": status.state,
-        "age": round(max(0.0, time.time() - status.at), 3),
+        "age": round(status.age, 3),
+        **_clock(),
         "frames_per_second": status.frames_per_second,
         "fingerprint": status.fingerprint,
         "message": status.message,
@@ -85,13 +100,18 @@ def view(seen: View, signer: UrlSigner) -> dict[str, Any]:
     return {
         "device": seen.device,
         "sequence": seen.sequence,
-        "age": round(seen.age(time.time()), 3),
+        "age": round(seen.age, 3),
+        **_clock(),
         "taken_at": seen.taken_at,
         "received_at": seen.received_at,
         "matched_at": seen.matched_at,
         "picture": _data_url(seen.picture),
         "hits": answers.hits(seen.hits, signer),
     }
+
+
+def _clock() -> dict[str, Any]:
+    return {"server": _SERVER, "clock": round(time.monotonic(), 3)}
 
 
 def event(happened: View | DeviceStatus, signer: UrlSigner) -> bytes:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.types import Timing
@@ -22,6 +22,7 @@ class Metrics:
     ----------
     items, matrix_bytes, in_flight : asked when the metrics are read
     live : what became of the cameras' messages, asked too
+    connections : "ok", or what is wrong, of the live view's broker and store, asked too
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class Metrics:
         matrix_bytes: Callable[[], float],
         in_flight: Callable[[], float],
         live: Callable[[], Mapping[str, int]] = dict,
+        connections: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.registry = CollectorRegistry()
         self._live = live
+        self._connections = connections
         self._requests = Counter(
             "kinlens_requests",
             "Requests answered.",
@@ -69,8 +72,15 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._latency.labels(route).observe(seconds)
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """What became of the cameras' messages, for the registry."""
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """What became of the cameras' messages, and what they come by, for the registry."""
+        if connections := self._connections():
+            up = GaugeMetricFamily(
+                "kinlens_live_up", "1 where it can be used, else 0.", labels=("part",)
+            )
+            for part, state in connections.items():
+                up.add_metric((part.removeprefix("live_"),), float(state == "ok"))
+            yield up
         counts = self._live()
         if counts:
             family = CounterMetricFamily(

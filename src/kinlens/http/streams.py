@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from kinlens.errors import Overloaded
+from kinlens.http.outlet import Outlet
 from kinlens.live.service import LiveService
 from kinlens.live.types import DeviceStatus, View
 
@@ -36,6 +37,7 @@ class Slot:
         self.who = who
         self._loop = asyncio.get_running_loop()
         self._filled = asyncio.Event()
+        self._ended = asyncio.Event()
         self._waiting: dict[tuple[str, type[Happened]], Happened] = {}
         self._closed = False
 
@@ -52,10 +54,17 @@ class Slot:
     def close(self) -> None:
         """Let the stream end."""
         self._closed = True
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._wake()
 
-    async def take(self, timeout: float) -> list[Happened] | None:
-        """What waits, once there is something; [] when the time is over, None when closed."""
+    async def take(self, timeout: float, limit: int | None = None) -> list[Happened] | None:
+        """What waits, once there is something; [] when the time is over, None when closed.
+
+        Parameters
+        ----------
+        timeout : seconds
+        limit : taken at most, what has waited for the longest first; the rest may be replaced
+        """
         try:
             await asyncio.wait_for(self._filled.wait(), timeout)
         except TimeoutError:
@@ -64,7 +73,14 @@ class Slot:
         if self._closed:
             return None
         # Keys that come meanwhile, from other threads, wait for the next turn.
-        return [self._waiting.pop(key) for key in list(self._waiting)]
+        taken = [self._waiting.pop(key) for key in list(self._waiting)[:limit]]
+        if self._waiting:
+            self._filled.set()
+        return taken
+
+    async def until_closed(self) -> None:
+        """Wait until the stream is to end."""
+        await self._ended.wait()
 
     def _wake(self) -> None:
         # `take` clears the event before it looks, so what is put while it is set will be seen.
@@ -110,6 +126,7 @@ class Streams:
         now: Callable[[], Awaitable[list[Happened]]],
         allowed: Callable[[], bool],
         who: str,
+        outlet: Outlet | None = None,
     ) -> AsyncIterator[bytes]:
         """Server-sent events until the client goes, the app ends, or it is no longer allowed.
 
@@ -121,6 +138,8 @@ class Streams:
         now : what `first` would be now; something may have come before the stream began to watch
         allowed : asked from time to time whether the stream may go on
         who : listens
+        outlet : of the connection; each event is made when those before have left by it, so that a
+            client that reads slowly gets what is newest then
         """
         if not self._has_room(who):
             return  # many came at once, and others were quicker
@@ -132,17 +151,21 @@ class Streams:
 
             end = live.watch(happened)
             try:
+                if outlet is not None:
+                    outlet.narrow()
                 yield _FIRST
                 for event in first:
+                    if not await _may_write(outlet, slot):
+                        return
                     yield await write(event)
                 for event in await now():
                     if event not in first:
                         slot.offer(event)
-                while (events := await slot.take(HEARTBEAT)) is not None and allowed():
-                    if not events:
-                        yield STILL_HERE
-                    for event in events:
-                        yield await write(event)
+                while await _may_write(outlet, slot):
+                    events = await slot.take(HEARTBEAT, limit=1)
+                    if events is None or not allowed():
+                        return
+                    yield await write(events[0]) if events else STILL_HERE
             finally:
                 end()
 
@@ -154,3 +177,20 @@ class Streams:
             yield slot
         finally:
             self._slots.discard(slot)
+
+
+async def _may_write(outlet: Outlet | None, slot: Slot) -> bool:
+    """Wait until what was written has left; False when the stream is to end before that."""
+    if outlet is None:
+        return True
+    left = asyncio.ensure_future(outlet.ready())
+    ended = asyncio.ensure_future(slot.until_closed())
+    try:
+        await asyncio.wait((left, ended), return_when=asyncio.FIRST_COMPLETED)
+        if left.done():
+            return True
+        outlet.abort()  # its reader would keep the server from stopping
+        return False
+    finally:
+        left.cancel()
+        ended.cancel()

@@ -14,6 +14,9 @@ T = TypeVar("T")
 class Channel(Generic[T]):
     """First in, first out; writers wait while it is full, readers while it is empty.
 
+    Waking a thread takes longer than handing over an item, so threads are woken for several at
+    once: writers when it has become half empty, patient readers when their batch is complete.
+
     Parameters
     ----------
     size : how many it holds
@@ -39,6 +42,8 @@ class Channel(Generic[T]):
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._filled = threading.Condition(self._lock)
+        self._gathered = threading.Condition(self._lock)
+        self._gathering: list[int] = []
         self._closed = False
 
     def put(self, item: T) -> bool:
@@ -50,7 +55,10 @@ class Channel(Generic[T]):
                 return False
             self._items.append(item)
             self._weight += self._weigh(item)
-            self._filled.notify()
+            if self._gathering and (self._is_full() or len(self._items) >= min(self._gathering)):
+                self._gathered.notify()
+            else:
+                self._filled.notify()
             return True
 
     def take(self, most: int = 1, *, patience: float = 0.0) -> list[T]:
@@ -71,15 +79,21 @@ class Channel(Generic[T]):
                     break
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
             self._weight -= sum(map(self._weigh, taken))
-            self._room.notify(len(taken))
+            if len(self._items) <= self._size // 2 and self._weight <= self._most // 2:
+                self._room.notify_all()
             return taken
 
     def _gather(self, most: int, deadline: float) -> None:
-        """Wait until so many are there, or the deadline, or the end."""
-        while len(self._items) < most and self._is_open():
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._filled.wait(left):
-                return
+        """Wait until so many are there or no more can come, or the deadline, or the end."""
+        self._gathering.append(most)
+        try:
+            while len(self._items) < most and not self._is_full() and self._is_open():
+                left = deadline - time.monotonic()
+                self._room.notify_all()
+                if left <= 0 or not self._gathered.wait(left):
+                    return
+        finally:
+            self._gathering.remove(most)
 
     def _is_open(self) -> bool:
         return self._writers > 0 and not self._closed
@@ -96,7 +110,7 @@ class Channel(Generic[T]):
         """A writer is done."""
         with self._lock:
             self._writers -= 1
-            self._filled.notify_all()
+            self._wake_readers()
 
     def close(self, *, drop: bool) -> None:
         """Take nothing more, and if `drop`, forget what is waiting."""
@@ -106,4 +120,8 @@ class Channel(Generic[T]):
                 self._items.clear()
                 self._weight = 0
             self._room.notify_all()
-            self._filled.notify_all()
+            self._wake_readers()
+
+    def _wake_readers(self) -> None:
+        self._filled.notify_all()
+        self._gathered.notify_all()

@@ -13,7 +13,7 @@ from types import FrameType
 
 import numpy as np
 
-from kinlens.adding import Adder, Prepared
+from kinlens.adding import Adder, Prepared, hashes_of
 from kinlens.errors import CatalogFull, SourceError
 from kinlens.ingest.lock import index_lock
 from kinlens.ingest.pipeline import Batch, Pipeline, Work
@@ -143,9 +143,11 @@ class _Run:
         stored = [entry for batch in batches for entry in batch.stored]
         settled = [outcome for batch in batches for outcome in batch.settled]
         vectors = np.concatenate([batch.vectors for batch in batches])
-        outcomes = self._adder.commit(stored, vectors, settled)
-        self._note_fetched(stored, outcomes)
+        outcomes = [*self._adder.store(stored, vectors), *settled]
+        # Before they are recorded: if that fails, the report still says what is stored.
         self._report.count(outcomes)
+        self._adder.record(outcomes, hashes_of(stored))
+        self._note_fetched(stored, outcomes)
 
     def _note_fetched(self, stored: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
         indexed = {outcome.id for outcome in outcomes if outcome.state == "indexed"}

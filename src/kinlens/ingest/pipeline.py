@@ -20,16 +20,25 @@ from kinlens.types import Item, NewItem, Outcome, Vectors
 
 BATCH = 32
 FETCHERS = 16
+HANDFUL = 4
+"""Pictures that a thread takes to decode at once."""
+
 PATIENCE = 2.0
 """Seconds after which a batch that isn't full is encoded, so that a slow source is stored too."""
 
 WAITING_BYTES = 64_000_000
 """Of encoded pictures that wait for a decoder."""
 
+READY_BYTES = 32_000_000
+"""Of decoded pictures that wait for the encoder."""
+
 ENCODERS = 2
 """Threads that encode: while one gathers a batch, the network computes the other's."""
 
 WRITE_BATCHES = 8
+WRITE_PATIENCE = 0.1
+"""Seconds for which batches are gathered, so that one transaction stores several."""
+
 _HURRY = 1.0
 
 
@@ -77,7 +86,9 @@ class Pipeline:
         self._reading: Channel[Work] = Channel(
             4 * BATCH, weigh=lambda work: work.weight, most=WAITING_BYTES
         )
-        self._ready: Channel[Prepared | Outcome] = Channel(4 * BATCH, writers=threads + 1)
+        self._ready: Channel[Prepared | Outcome] = Channel(
+            8 * BATCH, writers=threads + 1, weigh=_decoded_bytes, most=READY_BYTES
+        )
         self._encoded: Channel[Batch] = Channel(WRITE_BATCHES, writers=ENCODERS)
         self._threads: list[threading.Thread] = []
         self._count = threads
@@ -107,7 +118,7 @@ class Pipeline:
 
     def batches(self) -> Iterator[list[Batch]]:
         """What has been encoded meanwhile, batch by batch, until all work is done."""
-        while batches := self._encoded.take(WRITE_BATCHES):
+        while batches := self._encoded.take(WRITE_BATCHES, patience=WRITE_PATIENCE):
             yield batches
         if self._error is not None:
             raise self._error
@@ -181,8 +192,10 @@ class Pipeline:
 
     def _prepare(self) -> None:
         try:
-            while taken := self._reading.take():
+            while taken := self._reading.take(HANDFUL):
                 for entry in taken:
+                    if self._stopping.is_set():
+                        break
                     self._ready.put(
                         self._adder.prepare(
                             entry.new,
@@ -203,3 +216,8 @@ class Pipeline:
                 self._encoded.put(Batch(stored, vectors, settled + failed))
         finally:
             self._encoded.finish()
+
+
+def _decoded_bytes(entry: Prepared | Outcome) -> int:
+    pixels = entry.pixels if isinstance(entry, Prepared) else None
+    return 0 if pixels is None else pixels.nbytes

@@ -180,6 +180,7 @@ class Matcher:
             session=sighting.session,
             taken_at=sighting.taken_at,
             received_at=sighting.received_at,
+            came=sighting.came,
             picture=sighting.picture or device.view.picture,
             pictured=device.view.pictured or sighting.picture is not None,
         )
@@ -225,6 +226,7 @@ def _view(sighting: Sighting, matches: Sequence[Match]) -> View:
         sequence=sighting.sequence,
         taken_at=sighting.taken_at,
         received_at=sighting.received_at,
+        came=sighting.came,
         matched_at=time.time(),
         hits=tuple(_hit(match) for match in matches),
         session=sighting.session,

@@ -34,6 +34,7 @@ class MemoryStore:
     """The newest views within one process; see `LatestStore`."""
 
     connected = True
+    trouble: str | None = None
 
     def __init__(self, bounds: Bounds | None = None) -> None:
         self._bounds = bounds or Bounds()

@@ -47,6 +47,14 @@ class Pulse:
         """A sighting came that can't be used."""
         self._note(device, "error", fingerprint, message)
 
+    def gone(self, device: str, message: str) -> None:
+        """The device is offline, if it is known and wasn't already."""
+        with self._lock:
+            known = self._beats.get(device)
+            if known is None or known.status.state == "offline":
+                return
+        self._note(device, "offline", None, message)
+
     def told(self, status: DeviceStatus) -> None:
         """The device has told of itself."""
         with self._lock:

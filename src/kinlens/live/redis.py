@@ -7,18 +7,22 @@ device the newest first, as long as it takes. While Redis is away, this process 
 from __future__ import annotations
 
 import logging
+import math
 import random
 import secrets
 import struct
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from kinlens.errors import ConfigError, InvalidInput, MissingDependency
 from kinlens.live.memory import MemoryStore
+from kinlens.live.redis_health import ELSEWHERE, WHOLE, Health, code_of
+from kinlens.live.redis_scripts import PUT, SET_STATUS
 from kinlens.live.slots import Slots
-from kinlens.live.store import RESTART, Bounds, Event, Watcher, same_view
+from kinlens.live.store import RESTART, Bounds, Event, Watcher, is_newer, same_sighting, same_view
 from kinlens.live.types import DeviceStatus, View
 from kinlens.messaging import redacted
 
@@ -37,61 +41,6 @@ LONGEST_WAIT = 2.0
 BATCH = 32
 COMPLAIN = 10.0
 """Seconds between two lines in the log about what can't be read."""
-
-_COMMON = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local prefix, device, event = ARGV[1], ARGV[2], ARGV[3]
-local bound, expiry = tonumber(ARGV[4]), tonumber(ARGV[5])
-local function heard()
-  local devices = KEYS[1]
-  redis.call('ZADD', devices, now, device)
-  local gone = redis.call('ZRANGEBYSCORE', devices, '-inf', now - expiry)
-  local over = redis.call('ZCARD', devices) - bound
-  if over > 0 then
-    for _, name in ipairs(redis.call('ZRANGE', devices, 0, over - 1)) do
-      gone[#gone + 1] = name
-    end
-  end
-  for _, name in ipairs(gone) do
-    redis.call('ZREM', devices, name)
-    redis.call('HDEL', KEYS[2], name)
-    redis.call('DEL', prefix .. ':views:' .. name, prefix .. ':head:' .. name)
-  end
-  redis.call('PEXPIRE', devices, expiry)
-  redis.call('PEXPIRE', KEYS[2], expiry)
-  redis.call('PUBLISH', ARGV[6], event)
-end
-"""
-
-_PUT = (
-    _COMMON
-    + """
-local views, head = KEYS[3], KEYS[4]
-local packed, session, sequence, key = ARGV[7], ARGV[8], ARGV[9], ARGV[10]
-local last = redis.call('HMGET', head, 'session', 'sequence', 'key', 'at')
-local same = last[1] == session
-if same and last[2] >= sequence then
-  -- Its clock may have been set back since.
-  if session ~= '0' or math.abs(now - last[4]) < tonumber(ARGV[12]) then
-    return 0
-  end
-end
-if same and last[3] == key and redis.call('EXISTS', views) == 1 then
-  redis.call('LSET', views, 0, packed)
-else
-  redis.call('LPUSH', views, packed)
-  redis.call('LTRIM', views, 0, ARGV[11] - 1)
-end
-redis.call('HSET', head, 'session', session, 'sequence', sequence, 'key', key, 'at', now)
-redis.call('PEXPIRE', views, expiry)
-redis.call('PEXPIRE', head, expiry)
-heard()
-return 1
-"""
-)
-
-_SET_STATUS = _COMMON + "redis.call('HSET', KEYS[2], device, ARGV[7]) heard()"
 
 
 class RedisStore:
@@ -117,14 +66,13 @@ class RedisStore:
         database = self._redis.get_connection_kwargs().get("db", 0)
         self._channel = f"{self._prefix}:events:{database}"
         self._place = redacted(url)
+        self._health = Health(self._place)
         self._own = MemoryStore(self._bounds)
         self._complained_at = -COMPLAIN
         self._origin = secrets.token_hex(8)
         self._slots: Slots[tuple[str, str], Event] = Slots(2 * self._bounds.devices)
         self._closing = threading.Event()
-        self._up = False
-        self._refused = False
-        self._said = False
+        self._moves = 0
         self._threads = [
             threading.Thread(target=target, name=f"kinlens-redis-{name}", daemon=True)
             for name, target in (("write", self._write), ("listen", self._listen))
@@ -135,7 +83,12 @@ class RedisStore:
     @property
     def connected(self) -> bool:
         """See `LatestStore.connected`."""
-        return self._up and not self._refused
+        return self._health.trouble is None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `LatestStore.trouble`."""
+        return self._health.trouble
 
     def put(self, view: View) -> None:
         """See `LatestStore.put`."""
@@ -167,6 +120,8 @@ class RedisStore:
         kept = [view for value in packed if (view := self._read(_unpack, value)) is not None]
         if not kept:
             return own
+        if own and same_sighting(own[0], kept[0]):
+            kept[0] = replace(kept[0], came=own[0].came)
         if not own or not _newer(own[0], kept[0]):
             return kept
         return [own[0], *kept[same_view(own[0], kept[0]) :]][:limit]
@@ -178,7 +133,7 @@ class RedisStore:
         for data in kept:
             status = self._read(DeviceStatus.from_json, data)
             known = found.get(status.device) if status else None
-            if status and (known is None or known.at <= status.at):
+            if status and (known is None or known.at < status.at):
                 found[status.device] = status
         return [found[device] for device in sorted(found)]
 
@@ -189,6 +144,7 @@ class RedisStore:
     def close(self) -> None:
         """See `LatestStore.close`."""
         self._closing.set()
+        self._health.mute()
         self._slots.close()
         for thread in self._threads:
             thread.join(GOODBYE)
@@ -196,14 +152,14 @@ class RedisStore:
         self._redis.close()
 
     def _ask(self, question: Callable[[], T], otherwise: T) -> T:
-        if not self._up:
+        if not self._health.is_up:
             return otherwise  # without waiting; the threads find out when it is back
         try:
             return question()
         except self._refusal as error:
-            self._say(error)
+            self._health.puzzled(error)
         except self._error as error:
-            self._lost(error)
+            self._health.lost(error)
         return otherwise
 
     def _write(self) -> None:
@@ -212,7 +168,7 @@ class RedisStore:
             try:
                 self._send(events)
             except self._error as error:
-                self._lost(error)
+                self._note(error)
                 if self._closing.wait(wait * random.uniform(0.5, 1)):  # noqa: S311
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
@@ -220,9 +176,9 @@ class RedisStore:
                     self._slots.put_back(_slot(event), event)
             else:
                 wait = FIRST_WAIT
-                self._found()
 
     def _send(self, events: list[Event]) -> None:
+        """Write events; raises what keeps Redis from taking any of them."""
         with self._redis.pipeline(transaction=False) as pipeline:
             for event in events:
                 if isinstance(event, View):
@@ -230,20 +186,33 @@ class RedisStore:
                 else:
                     self._queue_status(pipeline, event)
             results = pipeline.execute(raise_on_error=False)
+        _raise_if_whole(results)
         refusals = [result for result in results if isinstance(result, Exception)]
-        self._refused = bool(refusals)
         if refusals:
             # A newer one follows; trying this one again would keep all others waiting.
-            self._say(refusals[0])
+            self._health.refused(refusals[0])
+        else:
+            self._health.wrote()
+
+    def _note(self, error: Exception) -> None:
+        """Redis is away, or takes no writes: then another may answer at its address."""
+        code = code_of(error)
+        if code in WHOLE:
+            self._health.refused(error)
+        else:
+            self._health.lost(error)
+        if code in ELSEWHERE:
+            self._moves += 1  # the listener connects again, too
+            self._redis.connection_pool.disconnect(inuse_connections=False)
 
     def _queue_view(self, pipeline: Any, view: View) -> None:
         body = view.to_json()
         pipeline.eval(
-            _PUT,
+            PUT,
             4,
             *(self._key("devices"), self._key("status"), self._key("views", view.device)),
             self._key("head", view.device),
-            *self._arguments(view.device, "view", body),
+            *self._arguments(view, "view", body),
             struct.pack("<I", len(body)) + body + (view.picture or b""),
             view.session,
             f"{view.sequence:020}",  # texts compare as numbers do, without the loss of floats
@@ -254,14 +223,15 @@ class RedisStore:
 
     def _queue_status(self, pipeline: Any, status: DeviceStatus) -> None:
         body = status.to_json()
-        arguments = self._arguments(status.device, "status", body)
+        arguments = self._arguments(status, "status", body)
         keys = self._key("devices"), self._key("status")
-        pipeline.eval(_SET_STATUS, 2, *keys, *arguments, body)
+        pipeline.eval(SET_STATUS, 2, *keys, *arguments, body)
 
-    def _arguments(self, device: str, kind: str, body: bytes) -> tuple[Any, ...]:
-        event = f"{self._origin} {kind} ".encode() + body
+    def _arguments(self, of: Event, kind: str, body: bytes) -> tuple[Any, ...]:
+        # With its age, it is as old to those who hear of it, whatever their clocks say.
+        event = f"{self._origin}:{of.age:.3f} {kind} ".encode() + body
         expiry = int(self._bounds.expiry * 1000)
-        return self._prefix, device, event, self._bounds.devices, expiry, self._channel
+        return self._prefix, of.device, event, self._bounds.devices, expiry, self._channel
 
     def _listen(self) -> None:
         wait = FIRST_WAIT
@@ -270,18 +240,19 @@ class RedisStore:
                 with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     channel.subscribe(self._channel)
                     channel.get_message(timeout=TIMEOUT)
+                    moves = self._moves
                     self._catch_up()
-                    self._found()
+                    self._health.answered()
                     wait = FIRST_WAIT
-                    while not self._closing.is_set():
+                    while not self._closing.is_set() and moves == self._moves:
                         message = channel.get_message(timeout=LISTEN)
                         if message is not None:
                             self._hear(message["data"])
-                        if not self._up:  # a question took too long, but this connection holds
+                        if not self._health.is_up:  # a question took too long; this one holds
                             self._redis.ping()
-                            self._found()
+                            self._health.answered()
             except self._error as error:
-                self._lost(error)
+                self._health.lost(error)
                 wait = min(2 * wait, LONGEST_WAIT)
 
     def _catch_up(self) -> None:
@@ -290,7 +261,9 @@ class RedisStore:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.hvals(self._key("status"))
             pipeline.zrange(self._key("devices"), 0, -1)
-            statuses, devices = (_listed(found) for found in pipeline.execute(False))
+            found = pipeline.execute(raise_on_error=False)
+        _raise_if_whole(found)
+        statuses, devices = map(_listed, found)
         for data in statuses:
             status = self._read(DeviceStatus.from_json, data)
             if status and status.at > known.get(status.device, 0.0):
@@ -302,18 +275,19 @@ class RedisStore:
         for packed in newest:
             view = self._read(_unpack, packed) if isinstance(packed, bytes) else None
             own = self._own.latest(view.device) if view else None
-            if view and (own is None or view.received_at > own.received_at):
+            if view and (own is None or is_newer(view, own)):
                 self._own.put(view)
 
     def _hear(self, data: bytes) -> None:
-        origin, _, rest = data.partition(b" ")
+        sender, _, rest = data.partition(b" ")
+        origin, _, age = sender.partition(b":")
         kind, _, body = rest.partition(b" ")
         if origin == self._origin.encode():
             return
         if kind == b"view" and (view := self._read(View.from_json, body)) is not None:
-            self._own.put(view)
+            self._own.put(replace(view, came=_came(age) or view.came))
         if kind != b"view" and (status := self._read(DeviceStatus.from_json, body)) is not None:
-            self._own.set_status(status)
+            self._own.set_status(replace(status, came=_came(age) or status.came))
 
     def _read(self, read: Callable[[bytes], T], data: bytes) -> T | None:
         """What was read, or None for someone else's, or another version's."""
@@ -328,22 +302,6 @@ class RedisStore:
     def _key(self, kind: str, device: str | None = None) -> str:
         name = f"{self._prefix}:{kind}"
         return name if device is None else f"{name}:{device}"
-
-    def _found(self) -> None:
-        if self._said and not self._up:
-            log.warning("Redis at %s answers again.", self._place)
-        self._up = True
-        self._said = self._said and self._refused
-
-    def _lost(self, error: Exception) -> None:
-        self._up = False
-        self._say(error)
-
-    def _say(self, error: Exception) -> None:
-        if not self._said and not self._closing.is_set():
-            self._said = True
-            reason = str(error).rstrip(".")
-            log.warning("Redis at %s can't be used: %s. Trying again.", self._place, reason)
 
 
 def _open(url: str) -> tuple[Any, type[Exception], type[Exception]]:
@@ -371,6 +329,13 @@ def _open(url: str) -> tuple[Any, type[Exception], type[Exception]]:
     return client, redis.RedisError, redis.ResponseError
 
 
+def _raise_if_whole(results: list[Any]) -> None:
+    """Raise the first error that any other command would have met as well."""
+    for result in results:
+        if isinstance(result, Exception) and code_of(result) in WHOLE:
+            raise result
+
+
 def _slot(event: Event) -> tuple[str, str]:
     return ("view" if isinstance(event, View) else "status", event.device)
 
@@ -387,4 +352,13 @@ def _listed(found: object) -> list[bytes]:
 def _newer(view: View, than: View) -> bool:
     """Whether our own view hasn't got to Redis yet, or not with its picture."""
     whole = view.picture is not None or not view.pictured
-    return whole and view.received_at > than.received_at
+    return whole and is_newer(view, than)
+
+
+def _came(age: bytes) -> float | None:
+    """Monotonic seconds of what was so old when it was sent; None if that can't be read."""
+    try:
+        seconds = float(age)
+    except ValueError:  # it is by an earlier version, or someone else's
+        return None
+    return time.monotonic() - seconds if 0 <= seconds < math.inf else None

@@ -6,17 +6,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import replace
+from typing import TypeVar
 
 from kinlens.adding import encode_each
 from kinlens.batching import Batcher
-from kinlens.errors import InvalidInput, KinlensError, PermissionDenied, PictureError
+from kinlens.errors import InvalidInput, KinlensError, PermissionDenied
 from kinlens.images import encode_thumbnail
-from kinlens.images.jpeg import read_header
 from kinlens.live import wire
 from kinlens.live.admission import Admission
+from kinlens.live.fitness import PICTURE_SIDE, is_showable, misfit
+from kinlens.live.leases import Leases
 from kinlens.live.matcher import Matcher
+from kinlens.live.memory import MemoryStore
+from kinlens.live.policy import DeviceKeys, Policy
 from kinlens.live.pulse import Pulse
 from kinlens.live.refusals import Refusals
 from kinlens.live.store import LatestStore, Watcher
@@ -32,46 +35,13 @@ T = TypeVar("T")
 SILENT = 30.0
 """Seconds after which a device that says nothing counts as offline."""
 
-MAX_PICTURE = 65_536
-"""Bytes of a picture to show; of a larger frame a smaller picture is made."""
-
-PICTURE_SIDE = 320
-MAX_SIDE = 2048
-"""Pixels: few bytes may be a picture that fills the memory of the browser that shows it."""
-
 ENCODE_BATCH = 16
 MAX_HISTORY = 1000
+LAST_FRAME = 2.0
+"""Seconds after a device has stopped in which its last frame may still come."""
+
 COMPLAIN = 10.0
 """Seconds between two lines in the log about what was refused."""
-
-
-class DeviceKeys(Protocol):
-    """The keys that devices sign with."""
-
-    @property
-    def devices_guarded(self) -> bool:
-        """Whether devices need a key: whether one was ever made."""
-
-    def secrets(self, device: str) -> Sequence[str]:
-        """What the working keys of a device sign with."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What devices may do.
-
-    Parameters
-    ----------
-    group : matchers of one group share the devices' messages
-    rate : sightings a second that a device may send
-    devices : known at once
-    unnamed : take vectors that name no encoder
-    """
-
-    group: str = "kinlens"
-    rate: float = 60.0
-    devices: int = 512
-    unnamed: bool = False
 
 
 class LiveService:
@@ -114,9 +84,11 @@ class LiveService:
         self._admission = Admission(self._policy.rate, self._policy.devices)
         self._pulse = Pulse(store, self._policy.devices)
         self._refusals = Refusals(self._policy.devices)
+        self._leases = Leases(self._lapsed, self._policy.devices)
         self._encoding: Batcher[Pixels, Vectors] = Batcher(self._encode, max_size=ENCODE_BATCH)
         self._frames: dict[str, int] = {}
         self._lock = threading.Lock()
+        self._last_number = 0
         self._complained_at = -COMPLAIN
 
     def start(self) -> None:
@@ -134,6 +106,7 @@ class LiveService:
         """Leave the bus, finish what is looked up, and close the store."""
         if self.bus is not None:
             self.bus.close()
+        self._leases.close()
         self._encoding.close()
         self.matcher.close()
         self.store.close()
@@ -161,12 +134,12 @@ class LiveService:
         return admitted
 
     def _take(self, sighting: Sighting) -> bool:
-        if (fault := self._fault(sighting)) is not None:
+        if (fault := misfit(sighting, self.search, unnamed=self._policy.unnamed)) is not None:
             self.counters.add("refused")
             self._pulse.fault(sighting.device, fault, sighting.fingerprint)
             return False
         self._pulse.beat(sighting.device, sighting.fingerprint)
-        if sighting.picture is not None and not _showable(sighting.picture):
+        if sighting.picture is not None and not is_showable(sighting.picture):
             sighting = replace(sighting, picture=None)
         return self.matcher.offer(sighting)
 
@@ -176,6 +149,7 @@ class LiveService:
         picture: bytes,
         taken_at: float | None = None,
         sequence: int | None = None,
+        came: float | None = None,
     ) -> bool:
         """Take a frame of a device that doesn't encode by itself, such as a browser's camera.
 
@@ -187,6 +161,7 @@ class LiveService:
         picture : encoded, of any kind that Kinlens reads; a small JPEG is best
         taken_at : by the device's clock; None for now
         sequence : grows with every frame of the device; None for the time of arrival
+        came : monotonic seconds, when the device began to send it; None for now
 
         Returns
         -------
@@ -201,7 +176,8 @@ class LiveService:
         check_device(device)
         if not self._admit(device):
             return False
-        received_at = time.time()
+        came = time.monotonic() if came is None else came
+        received_at = time.time() - (time.monotonic() - came)
         with self._lock:
             ticket = self._frames.pop(device, 0) + 1
             self._frames[device] = ticket
@@ -213,18 +189,58 @@ class LiveService:
             self.counters.add("dropped")
             return False
         vector = self._encoding.submit(recipe.square(decoded.pixels))
-        small = picture.startswith(b"\xff\xd8\xff") and _showable(picture)
+        if device not in self._frames:
+            self.counters.add("dropped")
+            return False  # it has said goodbye meanwhile
+        small = picture.startswith(b"\xff\xd8\xff") and is_showable(picture)
         return self._take(
             Sighting(
                 device=device,
-                sequence=int(received_at * 1e6) if sequence is None else sequence,
+                sequence=self._number(received_at) if sequence is None else sequence,
                 taken_at=received_at if taken_at is None else taken_at,
                 fingerprint=self.search.encoder.fingerprint,
                 vector=vector,
                 picture=picture if small else encode_thumbnail(decoded.pixels, PICTURE_SIDE),
                 received_at=received_at,
+                came=came,
             )
         )
+
+    def stay(self, device: str, within: float) -> None:
+        """A device that sends frames is there, and promises to be heard again.
+
+        Parameters
+        ----------
+        within : seconds of silence after which it is offline, rather than after `SILENT`
+        """
+        self._leases.renew(device, within)
+
+    def leave(self, device: str) -> None:
+        """A device that sends frames has stopped: it is offline at once.
+
+        Raises
+        ------
+        InvalidInput : not a device's id
+        """
+        check_device(device)
+        self._leases.renew(device, LAST_FRAME)  # one may be on its way, and would be its return
+        with self._lock:
+            self._frames.pop(device, None)
+        self._pulse.gone(device, "It has stopped.")
+
+    def _lapsed(self, device: str, within: float) -> bool:
+        """Note that a device has kept silent for longer than it promised; False if it hasn't."""
+        seen = self.store.latest(device)  # it may have sent frames to another server
+        if seen is not None and seen.age < within:
+            return False
+        self._pulse.gone(device, f"No frame has come for {within:.0f} s.")
+        return True
+
+    def _number(self, at: float) -> int:
+        """A sequence number for a time: its microseconds, but more than all before."""
+        with self._lock:
+            self._last_number = max(self._last_number + 1, int(at * 1e6))
+            return self._last_number
 
     def latest(self, device: str) -> View | None:
         """The newest view of a device."""
@@ -256,14 +272,25 @@ class LiveService:
 
     def devices(self) -> list[DeviceStatus]:
         """How each device fares; an online one that has been silent for long counts as offline."""
-        now = time.time()
-        return [_or_silent(status, now) for status in self.store.devices()]
+        return [_or_silent(status) for status in self.store.devices()]
+
+    def connections(self) -> dict[str, str]:
+        """How the broker and where views are kept fare, where there is one: "ok" or a reason."""
+        found = {}
+        if not isinstance(self.store, MemoryStore):
+            found["live_store"] = self.store.trouble or "ok"
+        if self.bus is not None:
+            found["live_broker"] = "ok" if self.bus.connected else "away"
+        return found
 
     def watch(self, callback: Watcher) -> Callable[[], None]:
         """Call back with each view and status; see `LatestStore.watch`."""
         return self.store.watch(callback)
 
     def _on_sighting(self, message: Message) -> None:
+        if self._is_kept(message):
+            return
+
         def read(device: str, secrets: Sequence[str] | None) -> Sighting:
             now = time.time()
             return wire.unpack(message.payload, device, secrets=secrets, received_at=now)
@@ -273,7 +300,7 @@ class LiveService:
             self.offer(sighting)
 
     def _on_deeplens(self, message: Message) -> None:
-        if wire.is_deeplens_talk(message.payload):
+        if self._is_kept(message) or wire.is_deeplens_talk(message.payload):
             return
 
         def read(device: str, secrets: Sequence[str] | None) -> Sighting:
@@ -281,7 +308,9 @@ class LiveService:
                 raise PermissionDenied(
                     f"{device} has a key, so features that nobody signed can't be its own."
                 )
-            return wire.unpack_deeplens(message.payload, device, received_at=time.time())
+            now = time.time()
+            found = wire.unpack_deeplens(message.payload, device, received_at=now)
+            return replace(found, sequence=self._number(now))
 
         sighting = self._read(message, read)
         if sighting is not None:
@@ -295,10 +324,24 @@ class LiveService:
             return wire.unpack_status(message.payload, device, secrets=secrets, at=time.time())
 
         status = self._read(message, read)
-        if status is None:
-            return
+        if status is None or (message.kept and status.state == "online"):
+            return  # that a device was online once doesn't tell that it is; it says so again soon
         if self._admit(status.device):
             self._pulse.told(status)
+
+    def _is_kept(self, message: Message) -> bool:
+        """Whether the broker had kept a message, of which nobody knows how old it is."""
+        if not message.kept:
+            return False
+        if message.payload:
+            self.counters.add("received")
+            self.counters.add("stale")
+            self._warn(
+                f"The broker has kept a message on {message.topic!r:.100} from before, which isn't "
+                "shown: only what a camera publishes now is. Let it publish without the retain "
+                "flag, and remove what is kept by an empty retained message."
+            )
+        return True
 
     def _read(self, message: Message, read: Callable[[str, Sequence[str] | None], T]) -> T | None:
         try:
@@ -327,46 +370,18 @@ class LiveService:
         self.counters.add("received")
         self.counters.add(name)
         self.last_refusal = str(error)
+        self._warn(f"A message on {message.topic!r:.100} was refused: {error}")
+
+    def _warn(self, text: str) -> None:
         if time.monotonic() - self._complained_at >= COMPLAIN:
             self._complained_at = time.monotonic()
-            log.warning("A message on %.100r was refused: %s", message.topic, error)
-
-    def _fault(self, sighting: Sighting) -> str | None:
-        """Why a sighting's vector can't be compared with the catalog's, else None."""
-        own = self.search.parts.catalog.encoder
-        if sighting.fingerprint == own.fingerprint and len(sighting.vector) == own.dim:
-            return None
-        if sighting.fingerprint is None:
-            if self._policy.unnamed and len(sighting.vector) == own.dim:
-                return None
-            return (
-                f"Sends vectors of {len(sighting.vector)} numbers that name no encoder; those of "
-                f"the catalog have {own.dim}, by {own.name}. If they are of the same encoder, set "
-                "live_unnamed = true."
-            )
-        return (
-            f"Sends vectors of the encoder {sighting.fingerprint:.16}, of {len(sighting.vector)} "
-            f"numbers; the catalog's are of {own.name} ({own.fingerprint:.16}), of {own.dim}; they "
-            f"can't be compared. Start the device with --encoder {own.name}, or give the catalog "
-            f"the device's encoder: `kinlens reencode --data {self.search.data} --encoder NAME`."
-        )
+            log.warning("%s", text)
 
     def _encode(self, batch: Sequence[Pixels]) -> Sequence[Vectors | Exception]:
         return encode_each(self.search.parts.encoder, batch)
 
 
-def _showable(picture: bytes) -> bool:
-    """Whether a JPEG is small enough to be shown, and kept, as it came."""
-    if len(picture) > MAX_PICTURE:
-        return False
-    try:
-        header = read_header(picture)
-    except PictureError:
-        return False
-    return 0 < max(header.width, header.height) <= MAX_SIDE
-
-
-def _or_silent(status: DeviceStatus, now: float) -> DeviceStatus:
-    if status.state != "online" or now - status.at <= SILENT:
+def _or_silent(status: DeviceStatus) -> DeviceStatus:
+    if status.state != "online" or status.age <= SILENT:
         return status
-    return replace(status, state="offline", message=f"Silent for {now - status.at:.0f} s.")
+    return replace(status, state="offline", message=f"Silent for {status.age:.0f} s.")

@@ -78,6 +78,10 @@ class LatestStore(Protocol):
     def connected(self) -> bool:
         """Whether the views get where they are kept."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why they don't, in a word or a code such as "READONLY"; None if they do."""
+
     def close(self) -> None:
         """Write what waits, if that goes quickly, and release connections."""
 
@@ -97,3 +101,15 @@ def is_late(view: View, head: View, since_head: float) -> bool:
 def same_view(view: View, head: View) -> bool:
     """Whether a view takes the newest one's place in the history."""
     return view.session == head.session and view.key == head.key
+
+
+def same_sighting(view: View, other: View) -> bool:
+    """Whether two views are of one sighting."""
+    return (view.session, view.sequence) == (other.session, other.sequence)
+
+
+def is_newer(view: View, than: View) -> bool:
+    """Whether a view of a device is newer than another, by their session if it is the same."""
+    if view.session == than.session != 0:
+        return view.sequence > than.sequence
+    return view.age < than.age and not same_sighting(view, than)

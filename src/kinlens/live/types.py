@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -42,6 +43,8 @@ class Sighting:
     received_at : by our clock, seconds since the epoch; set where the sighting comes in
     session : a random number that a device draws when it starts, so that its sequence may begin
         again; 0 for one that doesn't
+    came : when it came in, in monotonic seconds of this process, by which it ages; None for what
+        `received_at` says
     """
 
     device: str
@@ -52,14 +55,20 @@ class Sighting:
     picture: bytes | None = None
     received_at: float = 0.0
     session: int = 0
+    came: float | None = None
+
+    def __post_init__(self) -> None:
+        """Note when it came in while the clock says what it did then."""
+        if self.came is None:
+            object.__setattr__(self, "came", _came(self.received_at))
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """What a device sees and what matches it: what a page shows.
 
-    All times but `taken_at` are of the matcher's clock, seconds since the epoch: judge age by
-    `received_at`.
+    All times but `taken_at` and `came` are of the matcher's clock, seconds since the epoch. That
+    clock may be set meanwhile: `age` goes by `came`.
 
     Parameters
     ----------
@@ -70,6 +79,8 @@ class View:
     hits : best first
     pictured : whether there is a picture, be it in `picture` or with the store
     picture : the JPEG, where it is at hand; not part of the JSON
+    came : when the sighting came in, in monotonic seconds of this process; not part of the JSON.
+        None for what `received_at` says when the view is made
     """
 
     device: str
@@ -82,6 +93,12 @@ class View:
     since: int = 0
     pictured: bool = False
     picture: bytes | None = field(default=None, repr=False)
+    came: float | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note when the sighting came in while the clock says what it did then."""
+        if self.came is None:
+            object.__setattr__(self, "came", _came(self.received_at))
 
     @property
     def key(self) -> str:
@@ -89,9 +106,10 @@ class View:
         ids = [hit.id for hit in self.hits]
         return sha256("\0".join(ids[:1] + sorted(ids[1:])).encode()).hexdigest()[:16]
 
-    def age(self, now: float) -> float:
-        """Seconds since the sighting came in, at a time of the same clock."""
-        return max(0.0, now - self.received_at)
+    @property
+    def age(self) -> float:
+        """Seconds since the sighting came in, whatever the clock was set to since."""
+        return _age(self.came)
 
     def to_dict(self) -> dict[str, Any]:
         """All but the picture, in values that JSON has."""
@@ -137,6 +155,8 @@ class DeviceStatus:
     frames_per_second : that it encodes, where known
     fingerprint : of its encoder, where known
     message : what is wrong and what to do, for "error"
+    came : monotonic seconds of this process, when it was told; not part of the JSON. None for what
+        `at` says when the status is made
     """
 
     device: str
@@ -145,10 +165,23 @@ class DeviceStatus:
     frames_per_second: float | None = None
     fingerprint: str | None = None
     message: str | None = None
+    came: float | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note when it was told while the clock says what it did then."""
+        if self.came is None:
+            object.__setattr__(self, "came", _came(self.at))
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was told, whatever the clock was set to since."""
+        return _age(self.came)
 
     def to_dict(self) -> dict[str, Any]:
         """In values that JSON has."""
-        return asdict(self)
+        plain = asdict(self)
+        del plain["came"]
+        return plain
 
     def to_json(self) -> bytes:
         """As JSON."""
@@ -163,6 +196,15 @@ class DeviceStatus:
             return cls(**values)
         except (TypeError, KeyError) as error:
             raise InvalidInput(f"This isn't a status as Kinlens writes it: {error}.") from error
+
+
+def _came(at: float) -> float:
+    """A time of our clock in monotonic seconds, of which the clock's are at most now."""
+    return time.monotonic() - max(0.0, time.time() - at)
+
+
+def _age(came: float | None) -> float:
+    return 0.0 if came is None else max(0.0, time.monotonic() - came)
 
 
 _NUMBER = (int, float)

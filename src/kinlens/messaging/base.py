@@ -18,10 +18,17 @@ MAX_WAITING = 64
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came on a topic."""
+    """What came on a topic.
+
+    Parameters
+    ----------
+    topic, payload : as published
+    kept : it was published before, at a time not known, and retained for those who subscribe later
+    """
 
     topic: str
     payload: bytes
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ def ask_for(client: Client, wanted: Sequence[Subscription], *, kept: bool = True
     for each in wanted:
         # Some brokers send what is retained to a group, though they must not.
         retained = 0 if kept and not each.group else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=1, retainHandling=retained)
+        # The flag tells what was kept from what is published now, retained or not.
+        options = SubscribeOptions(qos=1, retainAsPublished=False, retainHandling=retained)
         client.subscribe(each.filter, options=options)
 
 

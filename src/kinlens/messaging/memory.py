@@ -60,7 +60,7 @@ class MemoryBroker:
             for each in subscriptions:
                 for topic, payload in self._retained.items():
                     if each.group is None and matches(each.pattern, topic):
-                        each.client.receive(each.handler, Message(topic, payload), None)
+                        each.client.receive(each.handler, Message(topic, payload, kept=True), None)
 
     def leave(self, client: MemoryBus) -> None:
         """Forget a client's subscriptions."""

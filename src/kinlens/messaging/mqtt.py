@@ -349,7 +349,8 @@ class MqttBus:
             self._say(f"The broker {self._address} refuses a message: {reason}.")
 
     def _on_message(self, client: Client, _data: Any, message: MQTTMessage) -> None:
-        came, now = Message(message.topic, bytes(message.payload)), time.monotonic()
+        now = time.monotonic()
+        came = Message(message.topic, bytes(message.payload), bool(message.retain))
         if self._echo is None:
             self._inbox.take(came)
         elif came.topic == self._echo.topic:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput
+from kinlens.neighbors.arrays import as_array
 from kinlens.neighbors.result import NEIGHBOR_METRICS, Distances, Mask, NeighborMetric, Rows
 from kinlens.types import Vectors
 
@@ -30,7 +31,12 @@ def as_vectors(vectors: npt.ArrayLike, dim: int, what: str = "vectors") -> Vecto
     ------
     InvalidInput : not numbers, another dimension, or not finite in float32
     """
-    array = np.asarray(vectors)
+    try:
+        array = as_array(vectors, what)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{what} need real numbers, as many in each row: {error}") from error
     if array.dtype.kind not in "fiub":
         raise InvalidInput(f"{what} need real numbers; got dtype {array.dtype}.")
     if array.ndim == 1 and array.size == dim:
@@ -72,7 +78,9 @@ def as_k(k: SupportsIndex) -> int:
 def as_radius(radius: npt.ArrayLike, queries: int) -> Distances:
     """float64 (queries,), from one number for all or one for each; infinities are fine."""
     try:
-        array = np.asarray(radius, dtype=np.float64)
+        array = as_array(radius, "The radius").astype(np.float64)
+    except InvalidInput:
+        raise
     except (TypeError, ValueError):
         array = np.full((), np.nan)
     if array.shape not in {(), (queries,)} or np.isnan(array).any():
@@ -93,7 +101,7 @@ def as_mask(mask: npt.ArrayLike | None, capacity: int) -> Mask | None:
     """Bool (m,) with m <= capacity: which rows may be returned; those past its end may not."""
     if mask is None:
         return None
-    array = np.asarray(mask)
+    array = as_array(mask, "The mask")
     if array.dtype != np.bool_ or array.ndim != 1 or len(array) > capacity:
         raise InvalidInput(
             f"The mask needs dtype bool and shape ({capacity},), one for each row; "
@@ -104,7 +112,7 @@ def as_mask(mask: npt.ArrayLike | None, capacity: int) -> Mask | None:
 
 def as_rows(rows: npt.ArrayLike, capacity: int) -> Rows:
     """int64 (n,), distinct row numbers below capacity."""
-    array = np.atleast_1d(np.asarray(rows))
+    array = np.atleast_1d(as_array(rows, "Rows"))
     if array.size == 0:
         return np.empty(0, np.int64)
     if array.dtype.kind not in "iu" or array.ndim != 1:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.neighbors import blas
 from kinlens.neighbors.coding import Center
 from kinlens.neighbors.decide import decide
 from kinlens.neighbors.kernels.base import Kernel
@@ -78,7 +79,9 @@ class Engine:
                 to = _by_length(queries, chunks[0])
                 queries = queries[to]
             task = Task(chunks, passing, living, queries, k, request.metric)
-            self._answer(task, answer, to, self._kernels[-1:] if self._is_tiny(task) else None)
+            # A single query's products with all vectors are limited by `float32` itself.
+            with blas.limited(1 if len(to) > 1 else None):
+                self._answer(task, answer, to, self._kernels[-1:] if self._is_tiny(task) else None)
         return Neighbors(
             answer.distances, answer.rows, True, answer.kernel(), candidates=answer.candidates
         )

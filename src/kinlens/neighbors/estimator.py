@@ -12,12 +12,13 @@ from kinlens.neighbors import options, own, samples, scikit_learn
 from kinlens.neighbors.graphs import check_mode, graph_of
 from kinlens.neighbors.parameters import Parameters
 from kinlens.neighbors.precise import PreciseIndex
-from kinlens.neighbors.result import Distances, Neighbors, Rows, Within, by_row
+from kinlens.neighbors.result import Distances, NeighborMetric, Neighbors, Rows, Within, by_row
 from kinlens.neighbors.widening import Real
 from kinlens.neighbors.workers import at_most
 
 Ragged: TypeAlias = npt.NDArray[np.object_]
 Mode: TypeAlias = Literal["connectivity", "distance"]
+Radius: TypeAlias = npt.ArrayLike | None
 
 
 class NearestNeighbors(Parameters):
@@ -41,8 +42,8 @@ class NearestNeighbors(Parameters):
         of -0.5 finds products of 0.5 and more
     p : 2
     metric_params : None
-    n_jobs : threads to use at most; None and -1 for as many as there are cores, up to 8. Those of
-        BLAS aren't counted
+    n_jobs : threads to use at most, those of BLAS included; None and -1 for as many as there are
+        cores, up to 8
     kernel : what screens: "sketch", "int8", "float32" ...; None picks by hardware and data. It
         makes no difference to what is found
 
@@ -91,7 +92,8 @@ class NearestNeighbors(Parameters):
 
         Parameters
         ----------
-        X : (n, d) of finite numbers, n and d from 1 up: an array, a table, lists
+        X : (n, d) of finite numbers, n and d from 1 up: an array, a table, lists, a tensor; or a
+            `NearestNeighbors` that is fitted, whose vectors are taken
         y : not looked at; pipelines give one
 
         Raises
@@ -106,11 +108,11 @@ class NearestNeighbors(Parameters):
         if self.radius is not None:
             options.as_radius(self.radius, metric)
         threads = options.as_threads(self.n_jobs)
-        names = samples.feature_names(X)
-        vectors = samples.as_samples(X, type(self).__name__)
+        names = self._names_of(X)
         with at_most(threads):
-            self._index = PreciseIndex(vectors, metric, self.kernel)
-        self.n_samples_fit_, self.n_features_in_ = vectors.shape
+            index = self._index_of(X, metric)
+        self._index = index
+        self.n_samples_fit_, self.n_features_in_ = len(index), index.dim
         self.effective_metric_ = metric
         self.effective_metric_params_: dict[str, Any] = {}
         if names is not None:
@@ -144,26 +146,31 @@ class NearestNeighbors(Parameters):
                 return own.nearest_others(index, count)
             return index.search(self._queries(X), count)
 
-    def within(self, X: Any = None, radius: float | None = None) -> Within:  # noqa: N803
+    def within(self, X: Any = None, radius: Radius = None) -> Within:  # noqa: N803
         """All vectors within a radius, that itself included, and how they were found.
 
         Parameters
         ----------
         X : (q, d), the queries; None for all vectors of `fit`, each without itself
-        radius : in the terms of the metric; None for that of the constructor
+        radius : in the terms of the metric, one for all queries, or (q,), one for each; None for
+            that of the constructor
         """
         index = self._fitted()
-        reach = options.as_radius(self.radius if radius is None else radius, index.metric)
+        queries = None if X is None else self._queries(X)
+        count = len(index) if queries is None else len(queries)
+        chosen = self.radius if radius is None else radius
+        limits = options.as_radius(chosen, index.metric, count)
         with at_most(options.as_threads(self.n_jobs)):
-            if X is None:
-                return own.others_within(index, reach)
-            return index.within(self._queries(X), reach)
+            if queries is None:
+                return own.others_within(index, limits)
+            return index.within(queries, limits)
 
     def kneighbors(
         self,
         X: Any = None,  # noqa: N803
         n_neighbors: int | None = None,
         return_distance: bool = True,
+        **others: Any,
     ) -> tuple[Distances, Rows] | Rows:
         """The nearest vectors.
 
@@ -176,14 +183,19 @@ class NearestNeighbors(Parameters):
         -------
         distances : float64 (q, n_neighbors), ascending; only if wanted
         indices : int64 (q, n_neighbors), positions in the X of `fit`, ties by the lower
+
+        Raises
+        ------
+        TypeError : an argument that isn't taken; for those of other libraries it says what to give
         """
+        options.refuse("kneighbors", others)
         found = self.search(X, n_neighbors)
         return (found.distances, found.rows) if return_distance else found.rows
 
     def radius_neighbors(
         self,
         X: Any = None,  # noqa: N803
-        radius: float | None = None,
+        radius: Radius = None,
         return_distance: bool = True,
         sort_results: bool = False,
     ) -> tuple[Ragged, Ragged] | Ragged:
@@ -235,7 +247,7 @@ class NearestNeighbors(Parameters):
     def radius_neighbors_graph(
         self,
         X: Any = None,  # noqa: N803
-        radius: float | None = None,
+        radius: Radius = None,
         mode: Mode = "connectivity",
         sort_results: bool = False,
     ) -> Any:
@@ -256,6 +268,22 @@ class NearestNeighbors(Parameters):
 
     def __sklearn_tags__(self) -> Any:
         return scikit_learn.tags()
+
+    @staticmethod
+    def _names_of(given: Any) -> npt.NDArray[np.object_] | None:
+        if isinstance(given, NearestNeighbors):
+            return getattr(given, "feature_names_in_", None)
+        return samples.feature_names(given)
+
+    def _index_of(self, given: Any, metric: NeighborMetric) -> PreciseIndex:
+        """An index of samples, or that of another estimator; it never changes."""
+        if not isinstance(given, NearestNeighbors):
+            vectors = samples.as_samples(given, type(self).__name__)
+            return PreciseIndex(vectors, metric, self.kernel)
+        index = given._fitted()
+        if (index.metric, index.kernel) == (metric, self.kernel):
+            return index
+        return PreciseIndex(index.vectors(slice(None)), metric, self.kernel)
 
     def _fitted(self) -> PreciseIndex:
         if not self.__sklearn_is_fitted__():

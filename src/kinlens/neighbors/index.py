@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput, NotFound
-from kinlens.neighbors import checks, engine
+from kinlens.neighbors import blas, checks, engine, forking
 from kinlens.neighbors import radius as radius_search
 from kinlens.neighbors.kernels import kernels_from
 from kinlens.neighbors.mutual import Mutual, is_usable_for
@@ -40,6 +40,7 @@ class ExactIndex:
         self._engine = engine.Engine(self._kernels, adapts=kernel is None)
         self._writing = threading.Lock()
         self._state = threading.Lock()
+        forking.register(self)
         self._snapshot = Snapshot()
         self._chunk_of_row = np.empty(0, np.int64)
         self._slot_of_row = np.empty(0, np.int64)
@@ -221,6 +222,16 @@ class ExactIndex:
             found[here] = chunks[int(key)].vectors[slots[here]]
         return found
 
+    def before_fork(self) -> None:
+        """See `forking.Forkable`: no other thread is within a change of the tables."""
+        self._state.acquire()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """See `forking.Forkable`: a child has no writer, even if its parent has one."""
+        if in_child:
+            self._writing = threading.Lock()
+        self._state.release()
+
     def _chunks(self) -> dict[int, Chunk]:
         return {chunk.key: chunk for chunk in self._snapshot.chunks}
 
@@ -239,13 +250,14 @@ class ExactIndex:
             chunks = self._retire(chunks, rows)
         keys, slots = np.empty_like(rows), np.empty_like(rows)
         done = 0
-        while done < len(rows):
-            chunk = self._tail(chunks, vectors[done:])
-            part = slice(done, done + min(chunk.room, len(rows) - done))
-            keys[part] = chunk.key
-            slots[part] = np.arange(chunk.count, chunk.count + part.stop - part.start)
-            chunks[chunk.key] = chunk.appended(rows[part], vectors[part])
-            done = part.stop
+        with blas.limited(1):
+            while done < len(rows):
+                chunk = self._tail(chunks, vectors[done:])
+                part = slice(done, done + min(chunk.room, len(rows) - done))
+                keys[part] = chunk.key
+                slots[part] = np.arange(chunk.count, chunk.count + part.stop - part.start)
+                chunks[chunk.key] = chunk.appended(rows[part], vectors[part])
+                done = part.stop
         capacity = max(self._snapshot.capacity, int(rows.max(initial=-1)) + 1)
         with self._state:
             self._grow(capacity)

@@ -113,8 +113,8 @@ class Mutual:
             yield len(ended.block), answers.pop()
 
     def _share(self, jobs: list[_Job]) -> None:
-        with blas.one_thread_each():
-            WORKERS.share(jobs, _do, most=blas.threads())
+        with blas.limited(1):
+            WORKERS.share(jobs, _do, most=WORKERS.multiplying)
 
     def _begin(self, one: _List, desk: Desk) -> None:
         """First limits: the k-th of some vectors that are spread over all."""

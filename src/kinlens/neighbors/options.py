@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from kinlens.errors import InvalidInput
-from kinlens.neighbors.result import NeighborMetric
+from kinlens.neighbors import checks
+from kinlens.neighbors.result import Distances, NeighborMetric
 
 METRICS: dict[str, NeighborMetric] = {
     "euclidean": "euclidean",
@@ -20,6 +21,27 @@ METRICS: dict[str, NeighborMetric] = {
 }
 _ALGORITHMS = ("auto", "brute")
 _LEAF_SIZE = 30
+
+
+_ELSEWHERE = {
+    "k": "n_neighbors is how many neighbors to find",
+    "n_gpus": "kernel='cuda' searches on an NVIDIA GPU; more than one isn't used",
+    "handle": "no handle is needed; kernel='cuda' searches on an NVIDIA GPU",
+    "output_type": "answers are NumPy arrays",
+    "verbose": "nothing is printed",
+    "algo_params": "there are no approximate indexes: searches are exact",
+    "two_pass_precision": "all neighbors are decided in float64",
+    "devices": "kernel='cuda' searches on an NVIDIA GPU; more than one isn't used",
+}
+"""Arguments of cuML's NearestNeighbors, with what to give instead."""
+
+
+def refuse(owner: str, arguments: Iterable[str]) -> None:
+    """Raise TypeError for arguments that aren't taken; for those of cuML it names the way."""
+    for name in arguments:
+        way = _ELSEWHERE.get(name)
+        message = f"{owner}() got an unexpected keyword argument {name!r}"
+        raise TypeError(f"{message}; here {way}. Leave {name} out." if way else message)
 
 
 def as_metric(metric: Any) -> NeighborMetric:
@@ -76,13 +98,25 @@ def check_count(count: int, fitted: int, *, own: bool) -> None:
         )
 
 
-def as_radius(radius: Any, metric: NeighborMetric) -> float:
-    """A number that a distance can be compared with; below 0 for the inner product only."""
-    if isinstance(radius, bool) or not isinstance(radius, numbers.Real) or math.isnan(radius):
+def as_radius(radius: Any, metric: NeighborMetric, queries: int = 1) -> Distances:
+    """Numbers that distances can be compared with; below 0 for the inner product only.
+
+    Parameters
+    ----------
+    radius : one for all queries, or one for each
+    queries : how many there are
+
+    Returns
+    -------
+    radius : float64 (queries,)
+    """
+    if radius is None or isinstance(radius, bool | str):
         raise InvalidInput(f"The radius is a number; got {radius!r}.")
-    if radius < 0 and metric != "inner":
-        raise InvalidInput(f"The radius is 0 or more, as distances are; got {radius!r}.")
-    return float(radius)
+    found = checks.as_radius(radius, queries)
+    if metric != "inner" and (found < 0).any():
+        least = float(found.min())
+        raise InvalidInput(f"The radius is 0 or more, as distances are; got {least!r}.")
+    return found
 
 
 def as_threads(n_jobs: Any) -> int | None:

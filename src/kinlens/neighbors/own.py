@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kinlens.neighbors.precise import PreciseIndex
-from kinlens.neighbors.result import Neighbors, Rows, Within, chained, stacked
+from kinlens.neighbors.result import Distances, Neighbors, Rows, Within, chained, stacked
 
 _AT_ONCE = 4096
 
@@ -38,11 +38,11 @@ def nearest_others(index: PreciseIndex, k: int) -> Neighbors:
     return stacked(parts)
 
 
-def others_within(index: PreciseIndex, radius: float) -> Within:
-    """All rows within the radius of each row but itself."""
+def others_within(index: PreciseIndex, radius: Distances) -> Within:
+    """All rows within the radius of each row, float64 (n,), but itself."""
     parts = []
     for rows in _runs(len(index)):
-        found = index.within(index.vectors(rows), radius)
+        found = index.within(index.vectors(rows), radius[rows])
         query = np.repeat(np.arange(len(rows)), np.diff(found.begins))
         others = found.rows != rows[query]
         begins = np.concatenate([[0], np.cumsum(np.bincount(query[others], minlength=len(rows)))])

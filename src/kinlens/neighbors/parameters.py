@@ -6,10 +6,16 @@ import inspect
 from typing import Any, Self
 
 from kinlens.errors import InvalidInput
+from kinlens.neighbors import options
 
 
 class Parameters:
     """Keeps each parameter of the constructor in an attribute of the same name."""
+
+    def __new__(cls, *_: Any, **params: Any) -> Self:
+        """Refuse parameters that there aren't; for those of cuML the error names the way."""
+        options.refuse(cls.__name__, params.keys() - cls._defaults().keys())
+        return super().__new__(cls)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002  (none is nested)
         """The parameters by name.

@@ -11,12 +11,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kinlens.neighbors import checks
 from kinlens.neighbors.all_pairs import search_all
 from kinlens.neighbors.index import ExactIndex
 from kinlens.neighbors.margins import Rounding
-from kinlens.neighbors.result import NeighborMetric, Neighbors, Rows, Within, chained, stacked
+from kinlens.neighbors.result import (
+    Distances,
+    NeighborMetric,
+    Neighbors,
+    Rows,
+    Within,
+    chained,
+    stacked,
+)
 from kinlens.neighbors.scaling import Doubles, lengths
 from kinlens.neighbors.widening import Look, Real
 
@@ -45,7 +54,8 @@ class PreciseIndex:
 
     def __init__(self, vectors: Real, metric: NeighborMetric, kernel: str | None = None) -> None:
         self.metric = checks.as_metric(metric)
-        self._kernel = kernel
+        self.dim = vectors.shape[1]
+        self.kernel = kernel
         self._index = ExactIndex(vectors.shape[1], kernel=kernel)
         self._wide: Doubles | None = None
         if is_float32(vectors):
@@ -60,7 +70,7 @@ class PreciseIndex:
     def __getstate__(self) -> dict[str, Any]:
         """The vectors; what belongs to them is made again."""
         vectors = self.vectors(slice(0, len(self)))
-        return {"vectors": vectors, "metric": self.metric, "kernel": self._kernel}
+        return {"vectors": vectors, "metric": self.metric, "kernel": self.kernel}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -98,17 +108,19 @@ class PreciseIndex:
             for vectors in _blocks(self._wide):
                 yield self.search(vectors, k)
 
-    def within(self, queries: Real, radius: float) -> Within:
+    def within(self, queries: Real, radius: npt.ArrayLike) -> Within:
         """All rows within a radius of each query, the radius included.
 
         Parameters
         ----------
         queries : float32 or float64 (q, dim), finite
-        radius : not NaN, in the terms of the metric
+        radius : not NaN, in the terms of the metric: one for all, or (q,), one for each query
         """
         if self._is_exact(queries):
             return self._index.within(queries, radius, metric=self.metric)
-        return chained([look.within(radius) for look in self._looks(queries)])
+        limits = checks.as_radius(radius, len(queries))
+        parts = zip(self._looks(queries), _runs(limits, _QUERIES), strict=True)
+        return chained([look.within(part) for look, part in parts])
 
     def _is_exact(self, queries: Real) -> bool:
         return self._wide is None and is_float32(queries)
@@ -135,6 +147,11 @@ class PreciseIndex:
             residuals.append(residual)
             reaches.append(reach)
         return replace(rounding, residual=max(residuals), reach=max(reaches))
+
+
+def _runs(values: Distances, step: int) -> Iterator[Distances]:
+    for start in range(0, max(1, len(values)), step):
+        yield values[start : start + step]
 
 
 def is_float32(vectors: Real) -> bool:

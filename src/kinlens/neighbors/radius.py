@@ -150,7 +150,7 @@ class _Sweep:
         """All rows within the radius; those of a query by distance, ties by the lower row."""
         work = len(self._radius) * self._task.dim * sum(one.count for one in self._task.chunks)
         threads = min(self._threads, 1 + work // _WORTH_A_THREAD)
-        with blas.one_thread_each():
+        with blas.limited(1):
             WORKERS.share(self._spans(), self._pass, threads)
         found = self._gathered()
         ends = found.counts.cumsum()

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput
+from kinlens.neighbors.arrays import as_array
 from kinlens.neighbors.widening import Real
 
 _EXACT_IN_FLOAT32 = {"f2", "f4", "i1", "i2", "u1", "u2", "b1"}
@@ -27,7 +28,7 @@ def as_samples(samples: Any, owner: str, features: int | None = None) -> Real:
 
     Parameters
     ----------
-    samples : anything NumPy makes an array of
+    samples : what `as_array` takes
     owner : name of the estimator, for messages
     features : d, if that is known
 
@@ -35,11 +36,6 @@ def as_samples(samples: Any, owner: str, features: int | None = None) -> Real:
     -------
     array : float32 where the dtype fits into that, else float64; maybe the very array given
     """
-    if hasattr(samples, "toarray") and hasattr(samples, "nnz"):
-        raise InvalidInput(
-            "Sparse data was passed for X, but dense data is required. "
-            "Use '.toarray()' to convert to a dense numpy array."
-        )
     array = _numbers(_array(samples))
     _check_shape(array, owner)
     _check_finite(array)
@@ -53,8 +49,10 @@ def as_samples(samples: Any, owner: str, features: int | None = None) -> Real:
 
 def _array(samples: Any) -> npt.NDArray[Any]:
     try:
-        array = np.asarray(samples)
+        array = as_array(samples, "X")
         return array.astype(np.float64) if array.dtype.kind == "O" else array
+    except InvalidInput:
+        raise
     except TypeError as error:
         raise NotNumbers(f"X needs real numbers: {error}") from error
     except ValueError as error:  # ragged lists, words among numbers

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.neighbors.coding import LARGEST, TINY_LENGTH, Floats, squares, sum_error
+from kinlens.neighbors.matrices import orthonormal, product
 from kinlens.neighbors.products import PackedBlocks
 from kinlens.types import Vectors
 
@@ -119,7 +120,7 @@ class Axes:
             if not fitting:
                 break
             directions = _directions(sample.centered, max(fitting) - 1)
-            along = sample.centered @ directions
+            along = product(sample.centered, directions)
             for width in fitting:
                 trial = _Trial.of(sample, along, width)
                 if trial.cost < least:
@@ -145,7 +146,8 @@ class Axes:
     def _cost(self, vectors: Vectors) -> float:
         with np.errstate(over="ignore", invalid="ignore"):
             sample = _Sample(_some(vectors, _ENOUGH_TO_TELL) - self.center)
-            return sample.cost(sample.centered @ self.basis, self.width, self.step)
+            along = product(sample.centered, self.basis)
+            return sample.cost(along, self.width, self.step)
 
 
 class _Sample:
@@ -156,7 +158,7 @@ class _Sample:
         self.square = squares(centered)
         self._tried = np.linspace(0, len(centered) - 1, _TRIED).astype(np.intp)
         self._apart = self.square[self._tried, np.newaxis] + self.square
-        distance = self._apart - 2 * (centered[self._tried] @ centered.T)
+        distance = self._apart - 2 * product(centered, centered[self._tried].T).T
         distance[np.arange(_TRIED), self._tried] = np.inf
         self._nearest = distance.min(axis=1, keepdims=True)
 
@@ -173,7 +175,7 @@ class _Sample:
     def _remaining(self, along: Floats, width: int, step: float) -> float:
         """Share of vectors that sketches don't rule out."""
         sketches = np.column_stack([along, self.rest(along)])
-        bound = self._apart - 2 * (sketches[self._tried] @ sketches.T)
+        bound = self._apart - 2 * product(sketches, sketches[self._tried].T).T
         error = step * (width / 3) ** 0.5 * 2 * np.sqrt(self.square[self._tried, np.newaxis])
         return float((bound - error <= self._nearest).mean()) - 1 / len(self.centered)
 
@@ -217,10 +219,10 @@ def _directions(centered: Floats, count: int) -> Floats:
     rng = np.random.default_rng(0)
     basis = rng.standard_normal((centered.shape[1], count), dtype=np.float32)
     for _ in range(_ROUNDS):
-        basis, _ = np.linalg.qr(centered.T @ (centered @ basis))
-    within = (centered @ basis).astype(np.float64)
-    _, turn = np.linalg.eigh(within.T @ within)
-    return basis @ turn[:, ::-1].astype(np.float32)
+        basis = orthonormal(product(centered.T, product(centered, basis)))
+    within = product(centered, basis).astype(np.float64)
+    _, turn = np.linalg.eigh(product(within.T, within))
+    return product(basis, turn[:, ::-1].astype(np.float32))
 
 
 @functools.cache

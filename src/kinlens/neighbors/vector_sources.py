@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.neighbors import checks
+from kinlens.neighbors.arrays import as_array
 from kinlens.parquet import ParquetTable
 from kinlens.types import Vectors
 
@@ -68,7 +69,7 @@ def open_vectors(what: Readable, column: str | None = None) -> VectorSource:
     if isinstance(what, VectorSource):
         return what
     if not isinstance(what, str | os.PathLike):
-        return ArrayVectors(np.asarray(what))
+        return ArrayVectors(as_array(what, "Vectors"))
     path = Path(what).expanduser()
     if not path.is_file():
         raise SourceError(f"{path} doesn't exist; name a .npy or Parquet file of vectors.")

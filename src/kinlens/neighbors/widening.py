@@ -74,15 +74,15 @@ class Look:
             distances[one], rows[one] = near[best], numbers[best]
         return Neighbors(distances, rows, True, self._kernel(), self._candidates)
 
-    def within(self, radius: float) -> Within:
-        """All rows within a radius of each query."""
-        limit = self._images.limit(np.full(len(self._queries), radius))
+    def within(self, radius: Distances) -> Within:
+        """All rows within the radius of each query, float64 (q,)."""
+        limit = self._images.limit(radius)
         distances: list[Distances] = [np.empty(0)]
         rows: list[Rows] = [np.empty(0, np.int64)]
         counts = np.zeros(len(limit) + 1, np.int64)
         for one, near, numbers in self._within(np.arange(len(limit)), limit):
             order = np.lexsort((numbers, near))
-            order = order[near[order] <= radius]
+            order = order[near[order] <= radius[one]]
             distances.append(near[order])
             rows.append(numbers[order])
             counts[one + 1] = len(order)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import itertools
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from kinlens.config import usable_cores
+from kinlens.neighbors import blas, forking
 
 T = TypeVar("T")
 _MOST = 8
@@ -72,21 +72,33 @@ class Workers:
             if error is not None:
                 raise error
 
-    def forget(self) -> None:
-        """Drop threads that a fork left behind in the parent."""
-        self._lock = threading.Lock()
-        self._pool = None
+    @property
+    def multiplying(self) -> int:
+        """How many threads to multiply in: one where BLAS can't be limited to one for each."""
+        return self.threads if blas.can_be_limited() else 1
+
+    def before_fork(self) -> None:
+        """See `forking.Forkable`."""
+        self._lock.acquire()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """See `forking.Forkable`; a child has none of the threads."""
+        if in_child:
+            self._pool = None
+        self._lock.release()
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads - 1, "kinlens-neighbors")
+                self._pool = ThreadPoolExecutor(
+                    self.threads - 1, "kinlens-neighbors", initializer=blas.limit_this_thread
+                )
             return self._pool
 
 
 @contextmanager
 def at_most(threads: int | None) -> Iterator[None]:
-    """Let this caller's searches use fewer threads; None changes nothing.
+    """Let this caller's searches use fewer threads, BLAS included; None changes nothing.
 
     Parameters
     ----------
@@ -96,7 +108,8 @@ def at_most(threads: int | None) -> Iterator[None]:
         threads = max(1, WORKERS.threads + 1 + threads)
     token = _AT_MOST.set(_AT_MOST.get() if threads is None else threads)
     try:
-        yield
+        with blas.limited(threads):
+            yield
     finally:
         _AT_MOST.reset(token)
 
@@ -107,5 +120,4 @@ def _taken(items: Sequence[T], turns: Iterator[int], failed: threading.Event) ->
 
 
 WORKERS = Workers(min(usable_cores(), _MOST))
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=WORKERS.forget)
+forking.register(WORKERS)

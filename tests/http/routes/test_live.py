@@ -286,3 +286,53 @@ def test_titles_with_apostrophes_reach_the_samples_page(
     body = client.post("/matches").json()["body"]
     # What the sample's page does with it.
     assert json.loads(body.replace("'", '"'))["matches"][0]["title"] == title
+
+
+def test_a_camera_says_goodbye(door: Door, pictures: list[bytes]) -> None:
+    show(door.client, pictures[2], within=30)
+    assert door.client.delete("/v1/live/shelf-1/frames").status_code == 204
+    [status] = door.client.get("/v1/live").json()["devices"]
+    assert (status["state"], status["message"]) == ("offline", "It has stopped.")
+    show(door.client, pictures[3])
+    [status] = door.client.get("/v1/live").json()["devices"]
+    assert status["state"] == "online"
+
+
+def test_a_camera_that_promises_the_next_frame(door: Door, pictures: list[bytes]) -> None:
+    show(door.client, pictures[2], within=1)
+
+    def gone() -> bool:
+        [status] = door.client.get("/v1/live").json()["devices"]
+        return bool(status["message"] == "No frame has come for 1 s.")
+
+    wait_for(gone)
+    url = "/v1/live/shelf-1/frames"
+    for within in (0, 0.5, 31, "nan", "x"):
+        response = door.client.post(
+            url, content=pictures[2], headers=JPEG, params={"within": within}
+        )
+        assert response.status_code == 422
+
+
+def test_who_may_say_goodbye(doors: Doors, stocked: Search) -> None:
+    door = doors(stocked, guarded=True)
+    for token, status in ((door.camera, 204), (door.write, 204), (door.read, 403), ("", 401)):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        answer = door.client.delete("/v1/live/shelf-1/frames", headers=headers)
+        assert answer.status_code == status
+    headers = {"Authorization": f"Bearer {door.camera}"}
+    assert door.client.delete("/v1/live/other/frames", headers=headers).status_code == 403
+
+
+def test_answers_tell_when_they_were_made(door: Door, pictures: list[bytes]) -> None:
+    show(door.client, pictures[2])
+    wait_for(lambda: latest(door.client))
+    first, second = latest(door.client), latest(door.client)
+    assert first is not None
+    assert second is not None
+    assert first["server"] == second["server"]
+    assert first["clock"] <= second["clock"]
+    with reading(door.client, "/v1/live/shelf-1/events") as events:
+        for _, body in (next(events), next(events)):
+            assert body["server"] == first["server"]
+            assert body["clock"] >= second["clock"]

@@ -37,8 +37,8 @@ async def healthz() -> Response:
 async def readyz(request: Request) -> Response:
     """Say whether searches can be answered: catalog, matrix and encoder are loaded and work.
 
-    A disk that is full stops writes, not searches, so it is told but doesn't make the server
-    unready. Needs no key.
+    A disk that is full stops writes, not searches, and a broker or a live store that is away stops
+    neither; they are told but don't make the server unready. Needs no key.
     """
     context = context_of(request)
     try:
@@ -51,7 +51,8 @@ async def readyz(request: Request) -> Response:
     wrong = [f"{name}: {state}" for name, state in checks.items() if state not in ("ok", "full")]
     if wrong:
         return document(NOT_READY, "; ".join(wrong), request.scope, headers={"Retry-After": "1"})
-    return answers.json_response({"ready": True, "checks": checks})
+    live = context.live.connections() if context.live else {}
+    return answers.json_response({"ready": True, "checks": checks | live})
 
 
 @router.get(

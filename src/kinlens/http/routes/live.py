@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any
@@ -18,8 +19,9 @@ from kinlens.http.bodies import content_type, read_bytes
 from kinlens.http.context import Context, context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
+from kinlens.http.outlet import outlet_of
 from kinlens.http.streams import Happened
-from kinlens.live.service import LiveService
+from kinlens.live.service import SILENT, LiveService
 from kinlens.live.types import View, check_device
 
 router = APIRouter(tags=["live"])
@@ -160,19 +162,51 @@ async def frames(
         int | None,
         Parameter(ge=0, le=2**64 - 1, description="Grows with every frame of the camera."),
     ] = None,
+    within: Annotated[
+        float | None,
+        Parameter(
+            ge=1,
+            le=SILENT,
+            description="Seconds within which the camera promises the next frame: without one it "
+            "is shown as offline.",
+        ),
+    ] = None,
 ) -> Response:
     """Be a camera: send one frame after the other, each once the answer to the last has come.
 
     The picture is the body itself. With keys, it takes one of the camera's own, or one with the
     scope `write`.
     """
+    came = time.monotonic()
     context = context_of(request)
     content_type(request, KINDS)
     check_device(device)
-    body = await read_bytes(request, MAX_FRAME)
     service = _live(context)
-    accepted = await context.cameras.run(service.see, device, body, sequence=sequence)
+    if within is not None:
+        service.stay(device, within)
+    body = await read_bytes(request, MAX_FRAME)
+    if within is not None:
+        service.stay(device, within)
+    accepted = await context.cameras.run(service.see, device, body, sequence=sequence, came=came)
     return answers.json_response({"accepted": accepted}, 202)
+
+
+@router.delete(
+    "/v1/live/{device}/frames",
+    summary="Stop showing frames",
+    status_code=204,
+    dependencies=[Depends(FRAMES)],
+    responses=problems(400, 401, 403, 404, 422, 429, 503),
+)
+async def stop(request: Request, device: Device) -> Response:
+    """Say that a camera has sent its last frame: it is shown as offline at once.
+
+    Its last views stay. With keys, it takes one of the camera's own, or one with the scope `write`.
+    """
+    context = context_of(request)
+    check_device(device)
+    await context.cameras.run(_live(context).leave, device)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -249,7 +283,14 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
         return not context.keys.required or (key is not None and "read" in key.scopes)
 
     content = context.streams.events(
-        service, device, first, write, now=now, allowed=allowed, who=who
+        service,
+        device,
+        first,
+        write,
+        now=now,
+        allowed=allowed,
+        who=who,
+        outlet=outlet_of(request.scope),
     )
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(content, headers=headers, media_type="text/event-stream")

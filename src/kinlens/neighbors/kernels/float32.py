@@ -14,6 +14,7 @@ from kinlens.neighbors.kernels.bounds import DENORMAL, SLIP, WIDE_SLIP, Bound
 from kinlens.neighbors.sieve import Doubles, Floats, Positions, Screen, Sieve, View
 from kinlens.neighbors.storage import Chunk
 from kinlens.neighbors.task import Shortlist, Task
+from kinlens.neighbors.workers import WORKERS
 
 _LEAST_ROWS_PER_NEIGHBOR = 4
 _MOST_ENTRIES = 4_000_000
@@ -46,7 +47,7 @@ class Float32Kernel:
         """See `Kernel`."""
         # Up to half of the rows are cheaper to decide on one by one than all in float64.
         most = min(task.living // 2, _MOST_ENTRIES // len(task.queries))
-        with blas.one_thread_each():
+        with blas.limited(1):
             return Sieve(task, self.screen(task), max(4 * task.k, most)).shortlist()
 
 
@@ -57,7 +58,7 @@ class _Screen:
 
     @property
     def threads(self) -> int:
-        return blas.threads()
+        return WORKERS.multiplying
 
     @property
     def step(self) -> int:

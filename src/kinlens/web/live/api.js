@@ -10,6 +10,8 @@ import { call, request } from '../api.js';
  * @property {string} device
  * @property {'online' | 'offline' | 'error'} state
  * @property {number} age seconds since it was last heard of
+ * @property {string} server whose clock it is
+ * @property {number} clock seconds, when `age` was taken
  * @property {number | null} frames_per_second
  * @property {string | null} message what is wrong
  */
@@ -18,6 +20,8 @@ import { call, request } from '../api.js';
  * @property {string} device
  * @property {number} sequence
  * @property {number} age seconds since it arrived, when this was sent
+ * @property {string} server whose clock it is
+ * @property {number} clock seconds, when `age` was taken
  * @property {string | null} picture a data URL
  * @property {Item[]} hits
  */
@@ -68,10 +72,20 @@ export function events(device, signal) {
  *
  * @param {string} device
  * @param {Blob} frame
- * @param {number} sequence
+ * @param {{sequence: number, within: number}} promise the next comes within so many seconds
  * @param {AbortSignal} signal
  */
-export function sendFrame(device, frame, sequence, signal) {
+export function sendFrame(device, frame, { sequence, within }, signal) {
   const headers = { 'Content-Type': 'image/jpeg' };
-  return call(`${path(device)}/frames?sequence=${sequence}`, { method: 'POST', body: frame, headers, signal });
+  const query = `sequence=${sequence}&within=${within}`;
+  return call(`${path(device)}/frames?${query}`, { method: 'POST', body: frame, headers, signal });
+}
+
+/**
+ * Say that no more frames come, even while the page goes away.
+ *
+ * @param {string} device
+ */
+export function sendGoodbye(device) {
+  return request(`${path(device)}/frames`, { method: 'DELETE', keepalive: true });
 }

@@ -9,7 +9,7 @@ import { ago, elapsed, since, sleep } from './time.js';
 /** @typedef {import('./api.js').Status} Status */
 /** @typedef {{entry: HTMLLIElement, button: HTMLButtonElement, dot: HTMLElement, said: HTMLElement}} Tab */
 
-const EVERY = 2000;
+const EVERY = 1500;
 
 export class Devices {
   /** @type {Map<string, Status & {at: number}>} */
@@ -64,7 +64,7 @@ export class Devices {
 
   /** @param {Status} status */
   learn(status) {
-    this.#known.set(status.device, { ...status, at: since(status.age) });
+    this.#known.set(status.device, { ...status, at: since(status) });
     this.show();
   }
 
@@ -79,7 +79,7 @@ export class Devices {
     while (!signal.aborted) {
       try {
         const found = await listDevices(signal);
-        this.#known = new Map(found.map((status) => [status.device, { ...status, at: since(status.age) }]));
+        this.#known = new Map(found.map((status) => [status.device, { ...status, at: since(status) }]));
         this.show();
         this.actions.listed();
       } catch (error) {

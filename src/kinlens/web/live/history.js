@@ -29,7 +29,7 @@ export class History {
   /** @param {View[]} views newest first */
   fill(views) {
     this.#moments = [];
-    for (const view of views.toReversed()) this.#take(view, since(view.age));
+    for (const view of views.toReversed()) this.#take(view, since(view));
     this.#show();
   }
 

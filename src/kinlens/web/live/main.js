@@ -114,7 +114,7 @@ function follow(device) {
   stream?.stop();
   stream = new Stream(device, {
     view: (view) => {
-      newest = { view, at: since(view.age) };
+      newest = { view, at: since(view) };
       refresh();
     },
     status: (status) => {
@@ -196,7 +196,7 @@ function showEmpty() {
     el('h2', {}, 'No camera is watching'),
     el('p', {}, 'Hold something before this device’s own camera and its look-alikes follow, or start a camera elsewhere, on the broker that this server reads:'),
     el('div', { class: 'command' }, el('code', {}, 'kinlens camera 0 --broker mqtt://BROKER')),
-    el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => void startOwn() }, 'Use this camera')),
+    el('div', { class: 'remedies' }, el('button', { class: 'button', type: 'button', onclick: () => offerOwn() }, 'Use this camera')),
   );
 }
 
@@ -236,6 +236,18 @@ function cameraFailed(error) {
   tell();
 }
 
+/** Ask before the browser does: who starts a camera must know who sees it. @param {boolean} [screen] */
+function offerOwn(screen = false) {
+  if (!navigator.mediaDevices?.getUserMedia) return cameraFailed(new DOMException('', 'insecure'));
+  const dialog = typed('share', HTMLDialogElement);
+  byId('share-title').textContent = screen ? 'Show your screen to everybody here?' : 'Show your camera to everybody here?';
+  byId('share-name').textContent = own.name;
+  byId('share-hidden').hidden = screen;
+  dialog.dataset['source'] = screen ? 'screen' : 'camera';
+  dialog.returnValue = '';
+  dialog.showModal();
+}
+
 /** @param {boolean} [screen] instead of the camera */
 async function startOwn(screen = false) {
   troubles.camera = '';
@@ -271,9 +283,13 @@ async function freeze() {
   leave(toAddress({ ...emptyState(), examples: [example('upload', key)] }));
 }
 
-byId('own').addEventListener('click', () => (own.running ? own.stop() : void startOwn()));
+byId('own').addEventListener('click', () => (own.running ? own.stop() : offerOwn()));
 byId('screen').hidden = !navigator.mediaDevices?.getDisplayMedia;
-byId('screen').addEventListener('click', () => void startOwn(true));
+byId('screen').addEventListener('click', () => offerOwn(true));
+typed('share', HTMLDialogElement).addEventListener('close', () => {
+  const dialog = typed('share', HTMLDialogElement);
+  if (dialog.returnValue === 'share') void startOwn(dialog.dataset['source'] === 'screen');
+});
 byId('flip').addEventListener('click', () => void own.flip().catch(cameraFailed));
 byId('freeze').addEventListener('click', () => void freeze());
 byId('pause').addEventListener('click', () => {

@@ -5,14 +5,18 @@
 
 import { Problem } from '../api.js';
 import { choices } from '../storage.js';
-import { sendFrame } from './api.js';
+import { sendFrame, sendGoodbye } from './api.js';
 import { sleep } from './time.js';
 
 const NAME = 'kinlens-device';
 const SIDE = 512;
 const QUALITY = 0.8;
 const FASTEST = 1000 / 15;
-const HEARTBEAT = 2000;
+const HEARTBEAT = 1000;
+/** Seconds within which the server hears of this camera again, or shows it as off. */
+const WITHIN = 3;
+/** The same for a page that is hidden: browsers let it act once a second, later once a minute. */
+const WITHIN_HIDDEN = 30;
 const SMALL = 24;
 /** Mean difference of grey values, of 255, from which on a frame is another one. */
 const CHANGE = 2.5;
@@ -38,6 +42,10 @@ export class OwnCamera {
   #small = document.createElement('canvas');
   /** @type {WakeLockSentinel | null} */
   #awake = null;
+  #sequence = 0;
+  /** Whether it looks at the screen, which goes on while the page is hidden. */
+  #screen = false;
+  #told = false;
 
   /**
    * @param {HTMLVideoElement} video
@@ -48,7 +56,7 @@ export class OwnCamera {
     this.listener = listener;
     this.name = ownName();
     this.#small.width = this.#small.height = SMALL;
-    document.addEventListener('visibilitychange', () => void this.#stayAwake());
+    document.addEventListener('visibilitychange', () => this.#seen());
   }
 
   get running() {
@@ -72,6 +80,7 @@ export class OwnCamera {
       return false;
     }
     this.#stream = stream;
+    this.#screen = screen;
     this.video.srcObject = stream;
     await this.video.play();
     for (const track of stream.getTracks()) track.addEventListener('ended', () => this.#ended());
@@ -89,6 +98,7 @@ export class OwnCamera {
 
   #release() {
     this.#stop.abort();
+    this.#sayGoodbye();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;
     this.#before = null;
@@ -114,6 +124,25 @@ export class OwnCamera {
     this.listener.failed(new DOMException('', 'NotReadableError'));
   }
 
+  /** Whether frames go out: a camera isn't watched over by a page that nobody sees. */
+  get #rests() {
+    return document.visibilityState === 'hidden' && !this.#screen;
+  }
+
+  /** The page was shown or hidden. */
+  #seen() {
+    void this.#stayAwake();
+    if (this.#rests) this.#sayGoodbye();
+    else this.#before = null; // what it sees now goes out at once
+  }
+
+  /** Tell the server that this camera is off, if it thinks otherwise. */
+  #sayGoodbye() {
+    if (!this.#told) return;
+    this.#told = false;
+    void sendGoodbye(this.name).catch(() => {}); // it finds out by itself
+  }
+
   /** A phone on a stand shouldn't fall asleep while it watches. */
   async #stayAwake() {
     if (!this.running || document.visibilityState !== 'visible' || !('wakeLock' in navigator)) return;
@@ -129,7 +158,7 @@ export class OwnCamera {
     let sentAt = -Infinity;
     while (!signal.aborted) {
       const begun = performance.now();
-      if (this.#changed() || begun - sentAt > HEARTBEAT) {
+      if (!this.#rests && (this.#changed() || begun - sentAt > HEARTBEAT)) {
         const frame = await this.#draw(SIDE, QUALITY);
         const failure = frame && (await this.#send(frame, signal));
         if (signal.aborted) return;
@@ -153,7 +182,10 @@ export class OwnCamera {
   async #send(frame, signal) {
     try {
       // A clock numbers frames, so that they go on ascending when the page is loaded again.
-      await sendFrame(this.name, frame, Date.now(), signal);
+      this.#sequence = Math.max(this.#sequence + 1, Date.now());
+      const within = document.visibilityState === 'hidden' ? WITHIN_HIDDEN : WITHIN;
+      this.#told = true;
+      await sendFrame(this.name, frame, { sequence: this.#sequence, within }, signal);
       this.listener.sent();
       return 0;
     } catch (error) {

@@ -14,12 +14,39 @@ export function ago(seconds) {
   return `${Math.round(seconds / 86_400)} d ago`;
 }
 
+/** @typedef {{age: number, server: string, clock: number}} Aged an answer, and when it was made */
+/** @typedef {{least: number, earlier: number, begun: number}} Quickest */
+
+/** Milliseconds after which two clocks may have drifted apart. */
+const WINDOW = 30_000;
+const SERVERS = 8;
+/** @type {Map<string, Quickest>} by server, how far its clock and ours are apart for the quickest answers */
+const quickest = new Map();
+
 /**
- * @param {number} age seconds that something was old when it came
- * @returns {number} when it was, on this page's clock, which no one sets
+ * How long an answer was held up, against the quickest of its server in the last minute.
+ *
+ * @param {Aged} answer
+ * @returns {number} milliseconds
  */
-export function since(age) {
-  return performance.now() - 1000 * age;
+function delay({ server, clock }) {
+  const now = performance.now();
+  const apart = now - 1000 * clock;
+  let known = quickest.get(server) ?? { least: apart, earlier: Infinity, begun: now };
+  if (now - known.begun > WINDOW) known = { least: apart, earlier: known.least, begun: now };
+  known.least = Math.min(known.least, apart);
+  quickest.set(server, known);
+  const [oldest] = quickest.keys();
+  if (quickest.size > SERVERS && oldest !== undefined) quickest.delete(oldest);
+  return apart - Math.min(known.least, known.earlier);
+}
+
+/**
+ * @param {Aged} answer
+ * @returns {number} when what it tells of was, on this page's clock, which no one sets
+ */
+export function since(answer) {
+  return performance.now() - 1000 * answer.age - delay(answer);
 }
 
 /**
