@@ -14,7 +14,7 @@ help:
 demo: $(VENV)/.product  ## index a sample catalog (or PICTURES=folder) and serve the page
 	@$(BIN)/kinlens demo --port $(PORT) $(if $(PICTURES),--pictures "$(PICTURES)")
 
-test: $(VENV)/.dev servers  ## run all tests
+test: $(VENV)/.dev node_modules/.package-lock.json servers  ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev node_modules/.package-lock.json  ## ruff, mypy strict, tsc for the page
@@ -60,6 +60,7 @@ node_modules/.package-lock.json: package.json package-lock.json
 servers:
 	@missing=; \
 	command -v chromium >/dev/null || missing="chromium fonts-dejavu-core"; \
+	command -v firefox-esr >/dev/null || command -v firefox >/dev/null || missing="$$missing firefox-esr"; \
 	PATH=$$PATH:/usr/sbin command -v mosquitto >/dev/null || missing="$$missing mosquitto"; \
 	command -v redis-server >/dev/null || missing="$$missing redis-server"; \
 	[ -n "$$missing" ] || exit 0; \

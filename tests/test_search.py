@@ -189,6 +189,8 @@ def test_a_field_that_no_item_has_is_warned_of(filled: Search):
         (warning,) = filled.similar(one, where=where).warnings
         assert warning.startswith(hint)
     assert filled.similar(one, where={"color": "blue"}).warnings == ()
+    (warning,) = filled.warnings({"$field": {"$set": "tea"}})
+    assert warning.startswith("No item has the field $set")
     filled.delete([item.id for item in filled.items()])
     assert filled.warnings({"colour": "blue"}) == ()
 
@@ -198,17 +200,26 @@ def test_a_field_that_no_item_has_is_warned_of(filled: Search):
     [
         (
             {"price": {"$lt": "20"}},
-            "All values of price are numbers, and the filter compares it with a text, which never "
-            "holds.",
+            "All values of price are numbers, and the filter compares it with a text. The two "
+            "never match.",
         ),
         (
             {"$not": {"$or": [{"color": {"$ne": 1}}, {"price": 3}]}},
-            "All values of color are texts, and the filter compares it with a number, which never "
-            "holds.",
+            "All values of color are texts, and the filter compares it with a number. The two "
+            "never match.",
         ),
         ({"price": {"$lt": -1}}, None),
         ({"price": {"$in": [-1, "20"]}}, None),
-        ({"price": {"$ne": "20"}}, None),
+        (
+            {"price": {"$ne": "20"}},
+            "All values of price are numbers, and the filter compares it with a text. The two "
+            "never match.",
+        ),
+        (
+            {"$or": [{"color": "red"}, {"price": "20"}]},
+            "All values of price are numbers, and the filter compares it with a text. The two "
+            "never match.",
+        ),
         ({"price": None}, None),
     ],
     ids=str,
@@ -217,6 +228,23 @@ def test_a_filter_that_compares_with_another_kind_is_warned_of(
     filled: Search, where: Where, warning: str | None
 ):
     assert filled.warnings(where) == (() if warning is None else (warning,))
+
+
+def test_lists_and_mixed_fields_are_compared_with_their_own_kinds(search, make_picture):
+    values = [True, 7, "x"]
+    search.add(
+        [
+            NewItem(str(n), image=make_picture(seed=n), metadata={"mixed": value, "tags": ["a"]})
+            for n, value in enumerate(values)
+        ]
+    )
+    for where in ({"mixed": True}, {"mixed": {"$gt": 1}}, {"mixed": "y"}, {"tags": "b"}):
+        assert search.warnings(where) == ()
+    (warning,) = search.warnings({"tags": 5})
+    assert "lists of texts" in warning
+    search.delete(["1"])
+    (warning,) = search.warnings({"mixed": {"$gt": 1}})
+    assert "true or false or texts" in warning
 
 
 def test_similar_items_leave_out_the_item_itself(filled: Search):

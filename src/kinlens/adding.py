@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kinlens.catalog.base import Catalog
+from kinlens.catalog.owners import HAND, Claim
 from kinlens.encoders.base import Encoder
 from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound
 from kinlens.images import Limits, PictureLoader, decode_base64, read_file
@@ -62,10 +64,17 @@ class Prepared:
 
 
 class Adder:
-    """The steps from a new item to a stored one, for callers that run them in their own threads."""
+    """The steps from a new item to a stored one, for callers that run them in their own threads.
 
-    def __init__(self, parts: Parts) -> None:
+    Parameters
+    ----------
+    parts : to read, encode and store with
+    claim : who owns what is stored, and whether items of other owners are replaced
+    """
+
+    def __init__(self, parts: Parts, claim: Claim = HAND) -> None:
         self._parts = parts
+        self._claim = claim
 
     def prepare(
         self,
@@ -138,7 +147,10 @@ class Adder:
         return outcomes
 
     def record(self, outcomes: Sequence[Outcome], hashes: dict[str, str] | None = None) -> None:
-        """Write outcomes to the ledger."""
+        """Write outcomes to the ledger; an unchanged item becomes the claim's own, too."""
+        unchanged = [outcome.id for outcome in outcomes if outcome.state == "unchanged"]
+        if unchanged:
+            self._parts.catalog.owners.take(unchanged, self._claim)
         if outcomes:
             self._parts.ledger.record(outcomes, hashes or {})
 
@@ -199,18 +211,21 @@ class Adder:
         kept = [self._parts.store.has(entry.item.picture) for entry in batch]
         lost = [_lost(entry) for entry, there in zip(batch, kept, strict=True) if not there]
         present = [entry for entry, there in zip(batch, kept, strict=True) if there]
+        refused: dict[str, str] = {}
         if present:
-            self._parts.catalog.upsert([entry.item for entry in present], vectors[np.array(kept)])
-        return [_indexed(entry) for entry in present] + lost
+            refused = self._parts.catalog.upsert(
+                [entry.item for entry in present], vectors[np.array(kept)], self._claim
+            )
+        return [_written(entry, refused) for entry in present] + lost
 
     def _update(self, entry: Prepared) -> Outcome:
         if not self._parts.store.has(entry.item.picture):
             return _lost(entry)
         try:
-            self._parts.catalog.update_metadata([entry.item])
+            refused = self._parts.catalog.update_metadata([entry.item], self._claim)
         except NotFound:  # deleted or given another picture since it was looked up
             return _lost(entry)
-        return _indexed(entry)
+        return _written(entry, refused)
 
     def _drop_replaced(self, batch: Sequence[Prepared]) -> None:
         pictures = {
@@ -309,7 +324,25 @@ def _same_types(first: Metadata, second: Metadata) -> bool:
     return json.dumps(dict(first), sort_keys=True) == json.dumps(dict(second), sort_keys=True)
 
 
-def _indexed(entry: Prepared) -> Outcome:
+def belongs_to_another(item_id: str, owner: str) -> str:
+    """Why an item isn't replaced, and what to do.
+
+    Parameters
+    ----------
+    owner : name of the source that has the item, "" for one that was added by hand
+    """
+    whose = f"belongs to the source {owner}" if owner else "was added by hand"
+    moved = "" if not owner or Path(owner).exists() else ", which isn't there any more"
+    return (
+        f"The id {item_id!r} {whose}{moved}. Index this source with --id-prefix PREFIX to keep "
+        "both items, or with --replace to take the item over."
+    )
+
+
+def _written(entry: Prepared, refused: Mapping[str, str]) -> Outcome:
+    owner = refused.get(entry.item.id)
+    if owner is not None:
+        return _failed(entry, belongs_to_another(entry.item.id, owner))
     return Outcome(entry.item.id, "indexed", reference=entry.reference, at=time.time())
 
 

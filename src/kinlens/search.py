@@ -198,11 +198,14 @@ class Search:
             outcomes += self._add_batch(batch)
         return outcomes
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove items and the copies of their pictures; gives the ids that existed."""
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
+        """Remove items and the copies of their pictures; gives the ids that existed.
+
+        With `owner`, only those that it owns; see `kinlens.catalog.owners`.
+        """
         with self.parts.store.locked():
             pictures = {item.picture: item.content_hash for item in self.get(ids).values()}
-            deleted = self.parts.catalog.delete(ids)
+            deleted = self.parts.catalog.delete(ids, owner=owner)
             self._adder.forget(pictures)
         self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
         return deleted
@@ -230,20 +233,20 @@ class Search:
     def warnings(self, where: Where | None) -> tuple[str, ...]:
         """What a filter may not mean as it was said.
 
-        Fields that no item has, and which there are; where no item passes, fields whose values are
-        all of another kind. It isn't an error: items may get such fields and values later.
+        Fields that no item has, and which there are; fields whose values are all of another kind
+        than what they are compared with. It isn't an error: items may get such fields and values
+        later.
         """
         tree, catalog = filters.parse(where), self.parts.catalog
         named = filters.fields_of(tree)
-        unknown = [name for name in named if not catalog.count({name: {"$exists": True}})]
+        unknown = [name for name in named if not catalog.count(filters.exists(name))]
         if not named or not catalog.count():
             return ()
         if unknown:
             return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
-        if catalog.count(where):
-            return ()
-        kinds = {field.name: field.kind for field in self.fields()}
-        return filters.other_kinds(filters.kinds_compared(tree), kinds)
+        compared = filters.comparisons(tree)
+        kinds = catalog.kinds(compared, every=not catalog.count(where))
+        return filters.other_kinds(compared, kinds)
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""

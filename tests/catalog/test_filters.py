@@ -11,7 +11,16 @@ from kinlens.catalog import filters
 from kinlens.catalog.columns import Columns
 from kinlens.errors import InvalidFilter
 
-RED = {"color": "red", "price": 10, "tags": ["new", "sale"], "sold": False, "note": None}
+RED = {
+    "color": "red",
+    "price": 10,
+    "tags": ["new", "sale"],
+    "sold": False,
+    "note": None,
+    "$set": "tea",
+    "$or": 7,
+    "$field": True,
+}
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,11 @@ RED = {"color": "red", "price": 10, "tags": ["new", "sale"], "sold": False, "not
         ({"$not": {"color": "red"}}, False),
         ({"$not": {"color": "red", "price": 11}}, True),
         ({"color.name": {"$exists": False}}, True),
+        ({"$field": {"$set": "tea"}}, True),
+        ({"$field": {"$set": {"$in": ["tea"]}, "color": "blue"}}, False),
+        ({"$field": {"$or": {"$exists": True}}}, True),
+        ({"$not": {"$field": {"$or": {"$gte": 8}}}}, True),
+        ({"$or": [{"color": "blue"}, {"$field": {"$field": True}}]}, True),
     ],
 )
 def test_what_a_filter_means(where, holds: bool) -> None:
@@ -78,6 +92,10 @@ def test_what_a_filter_means(where, holds: bool) -> None:
         ([], r"where needs an object.*an empty list"),
         ("color = red", r"where needs an object.*'color = red'"),
         ({"$near": 1}, r"where\.\$near is no operator here; there are \$and, \$or, \$not"),
+        ({"$set": "tea"}, r'where\.\$set is no operator.*as \{"\$field": \{"\$set": \.\.\.\}\}'),
+        ({"$field": {}}, r"where\.\$field needs an object with at least one field"),
+        ({"$field": ["$set"]}, r"where\.\$field needs an object with at least one field"),
+        ({"$field": {"$set": {"$x": 1}}}, r"where\.\$field\.\$set\.\$x is no operator"),
         ({"price": {"$near": 1}}, r"where\.price\.\$near is no operator here; there are \$eq"),
         ({"price": {"min": 1}}, r"where\.price\.min is no operator"),
         ({"price": {}}, r"where\.price needs a value or an operator.*an empty object"),
@@ -118,6 +136,17 @@ def test_depth_is_limited_before_recursion_is() -> None:
     for _ in range(14):
         where = {"$not": where}
     assert filters.matches(filters.parse(where), {"a": 1})
+
+
+def test_the_range_of_a_field_keeps_the_digits_of_integers() -> None:
+    rows = [
+        {"serial": 2**53 + 1, "price": 3},
+        {"serial": 2**63 - 1, "price": 0.5},
+        {"serial": 2**53},
+    ]
+    serial, price = sorted(_columns(rows).fields(np.ones(3, np.bool_)), key=lambda f: f.name)[::-1]
+    assert (serial.minimum, serial.maximum) == (2**53, 2**63 - 1)
+    assert (price.minimum, price.maximum) == (0.5, 3)
 
 
 def _columns(rows: list) -> Columns:

@@ -20,6 +20,8 @@ from kinlens.errors import InvalidInput
         (["year=2011"], {"year": {"$in": [2011, "2011"]}}),
         (["year!=2011"], {"year": {"$nin": [2011, "2011"]}}),
         (["url=http://a/?b=c"], {"url": {"$eq": "http://a/?b=c"}}),
+        (["$set=tea"], {"$field": {"$set": {"$eq": "tea"}}}),
+        (["$set=7"], {"$field": {"$set": {"$in": [7, "7"]}}}),
         (['{"price": {"$lt": 5}}'], {"price": {"$lt": 5}}),
         (
             ["color=red", '{"price": {"$lt": 5}}'],
@@ -29,6 +31,37 @@ from kinlens.errors import InvalidInput
 )
 def test_parse_where(typed: list[str], filter_: object) -> None:
     assert parse_where(typed) == filter_
+
+
+KINDS = {
+    "EAN": "string", "price": "number", "Bio": "boolean", "tags": "list", "size": "mixed",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "filter_"),
+    [
+        ("EAN=344", {"EAN": {"$eq": "344"}}),
+        ("EAN!=0012", {"EAN": {"$ne": "0012"}}),
+        ("EAN>=5", {"EAN": {"$gte": "5"}}),
+        ("EAN=true", {"EAN": {"$eq": "true"}}),
+        ("price=9.50", {"price": {"$eq": 9.5}}),
+        ("price<007", {"price": {"$lt": 7}}),
+        ("price=-0", {"price": {"$eq": 0}}),
+        ("price=cheap", {"price": {"$eq": "cheap"}}),
+        ("price=true", {"price": {"$eq": "true"}}),
+        ("Bio=yes", {"Bio": {"$eq": True}}),
+        ("Bio!=No", {"Bio": {"$ne": False}}),
+        ("Bio=1", {"Bio": {"$eq": True}}),
+        ("Bio=perhaps", {"Bio": {"$eq": "perhaps"}}),
+        ("tags=2011", {"tags": {"$eq": "2011"}}),
+        ("size=40", {"size": {"$in": [40, "40"]}}),
+        ("unknown=40", {"unknown": {"$in": [40, "40"]}}),
+        ('{"EAN": 344}', {"EAN": 344}),
+    ],
+)
+def test_the_kind_of_a_field_decides_how_a_comparison_is_read(typed: str, filter_: object) -> None:
+    assert parse_where([typed], KINDS) == filter_
 
 
 @pytest.mark.parametrize("typed", ["red", "{broken", "=x", '{"a": }'])

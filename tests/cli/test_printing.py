@@ -91,7 +91,7 @@ def test_a_demo_goes_on_after_an_update(tmp_path: Path, monkeypatch: pytest.Monk
     where = ("--data", str(tmp_path / "demo"), "--port", "0")
     demo = ("demo", "--pictures", str(photos), *where)
     run(*demo)
-    catalog = tmp_path / "demo" / "catalog-images"
+    (catalog,) = (tmp_path / "demo").glob("catalog-images-*")
     with closing(sqlite3.connect(catalog / "catalog.sqlite")) as database, database:
         database.execute("UPDATE spaces SET fingerprint = 'of an earlier version'")
     refused = (

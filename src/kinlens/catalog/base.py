@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.catalog.owners import HAND, Claim, Owners
 from kinlens.types import (
     EncoderIdentity,
     FacetCount,
@@ -94,13 +95,24 @@ class Catalog(Protocol):
     def exact(self) -> bool:
         """Whether `search` provably gives the true neighbors."""
 
-    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
-        """Add or replace items, all or none.
+    @property
+    def owners(self) -> Owners:
+        """Which source each item belongs to."""
+
+    def upsert(
+        self, items: Sequence[Item], vectors: Vectors, claim: Claim = HAND
+    ) -> dict[str, str]:
+        """Add or replace items, all or none of those that the claim covers.
 
         Parameters
         ----------
         items : of distinct ids
         vectors : float32 (len(items), dim), unit length
+        claim : who owns the items from now on, and whether items of other owners are replaced
+
+        Returns
+        -------
+        refused : items of other owners, which stay as they are, with the owner's name
 
         Raises
         ------
@@ -109,8 +121,8 @@ class Catalog(Protocol):
         CatalogBusy : another process held the catalog too long; nothing was changed
         """
 
-    def update_metadata(self, items: Sequence[Item]) -> None:
-        """Replace all but the vectors of items; all or none.
+    def update_metadata(self, items: Sequence[Item], claim: Claim = HAND) -> dict[str, str]:
+        """Replace all but the vectors of items; all or none, refused ones aside; see `upsert`.
 
         Raises
         ------
@@ -118,8 +130,8 @@ class Catalog(Protocol):
             would then be another's
         """
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Remove items; gives the ids that existed."""
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
+        """Remove items, with `owner` only that owner's; gives the ids that were removed."""
 
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """The items that exist, by id."""
@@ -166,6 +178,17 @@ class Catalog(Protocol):
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """The kinds of the values of fields, null aside; see `kinlens.catalog.filters.kind`.
+
+        Parameters
+        ----------
+        compared : fields, each with the kind of what it is compared with
+        every : of all these fields, rather than of those that never had a value of that kind
+        """
 
     def scan(
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None

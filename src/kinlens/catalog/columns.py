@@ -120,6 +120,16 @@ class Columns:
         ]
         return tuple(sorted(found, key=lambda facet: (-facet.count, *_order(facet.value))))
 
+    def never_meets(self, name: str, one: str) -> bool:
+        """Whether a field is known, and no value of it was ever of this kind."""
+        column = self._columns.get(name)
+        return column is not None and one not in column.dictionary.kinds
+
+    def kinds(self, name: str, alive: Mask) -> frozenset[str]:
+        """The kinds of a field's values, null aside."""
+        column = self._columns.get(name)
+        return frozenset() if column is None else _kinds(column, column.counts(alive))
+
     def fields(self, alive: Mask) -> tuple[Field, ...]:
         """What the fields hold, by name; see `Catalog.fields`."""
         found = (_field(name, column, alive) for name, column in sorted(self._columns.items()))
@@ -133,23 +143,27 @@ def _combined(combine: np.ufunc, masks: Iterable[Mask], start: bool, size: int) 
     return found
 
 
+def _kinds(column: Column, counts: npt.NDArray[np.intp]) -> frozenset[str]:
+    values = column.dictionary.values
+    return frozenset({kind(values[code]) for code in np.flatnonzero(counts).tolist()} - {"null"})
+
+
 def _field(name: str, column: Column, alive: Mask) -> Field:
     wholes = column.counts(alive)
     wholes[MISSING] = 0
-    values = column.dictionary.values
-    kinds = {kind(values[code]) if code else "null" for code in np.flatnonzero(wholes)} - {"null"}
+    kinds = set(_kinds(column, wholes))
     elements = column.element_counts(alive)
     elements[:2] = 0
     present = np.flatnonzero(elements)
     field_kind = kinds.pop() if len(kinds) == 1 else "mixed"
-    numbers = column.dictionary.numbers()[present] if field_kind == "number" else None
+    lowest, highest = column.dictionary.range_of(present) if field_kind == "number" else (None,) * 2
     return Field(
         name=name,
         kind=_FIELD_KINDS[field_kind],
         count=int(wholes.sum()),
         distinct=len(present),
-        minimum=None if numbers is None else float(numbers.min()),
-        maximum=None if numbers is None else float(numbers.max()),
+        minimum=lowest,
+        maximum=highest,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +29,14 @@ class Dictionary:
     ----------
     values : by number; a list as a tuple
     lists : the numbers of the values that are lists
+    kinds : of the values that were ever met, null aside; a list's elements count as well
     """
 
     def __init__(self) -> None:
         self.values: list[Scalar | tuple[str, ...] | None] = [None, None, False, True]
         self._known: dict[Any, int] = {}
         self.lists: list[int] = []
+        self.kinds: set[str] = set()
         self._owners: list[int] = []
         self._elements: list[int] = []
         self._numbers = np.full(4, np.nan)
@@ -48,6 +50,7 @@ class Dictionary:
         if value is None:
             return NULL
         if value is True or value is False:
+            self.kinds.add("boolean")
             return TRUE if value else FALSE
         key = tuple(value) if isinstance(value, list) else value
         found = self._known.get(key)
@@ -64,6 +67,14 @@ class Dictionary:
             floats = [float(v) if isinstance(v, int | float) else np.nan for v in new]
             self._numbers = np.concatenate([self._numbers, np.array(floats)])
         return self._numbers
+
+    def range_of(self, numbers: npt.NDArray[np.intp]) -> tuple[int | float, int | float]:
+        """The lowest and the highest of these values, all of which are numbers, exactly."""
+        floats = self.numbers()[numbers]
+        # Whole numbers beyond 2**53 can share a float: of those that do, Python finds the extreme.
+        lowest = (self.values[code] for code in numbers[floats == floats.min()])
+        highest = (self.values[code] for code in numbers[floats == floats.max()])
+        return min(filter(_is_number, lowest)), max(filter(_is_number, highest))
 
     def holds(self, test: Test) -> Holds:
         """For which values a test holds, lists by their elements."""
@@ -83,6 +94,7 @@ class Dictionary:
         if isinstance(key, tuple):
             self.lists.append(number)
         self._known[key] = number
+        self.kinds.add(kind(key))
         self.values.append(key)
         if isinstance(key, int) and abs(key) > _LARGEST_EXACT:
             self._large.append(number)
@@ -115,3 +127,7 @@ class Dictionary:
         for number in self._large:
             holds[number] = compare(self.values[number], operand)
         return holds
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return kind(value) == "number"

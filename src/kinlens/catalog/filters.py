@@ -3,7 +3,8 @@
     {"color": "red", "price": {"$gte": 10, "$lt": 50}, "$or": [{"year": 2011}, {"year": 2012}]}
 
 Several fields, and several operators of a field, all have to hold. A field name is a plain key: a
-dot in it is a letter like any other. A name that starts with ``$`` can't be filtered on.
+dot in it is a character like any other. A name that starts with ``$`` would read as an operator;
+within ``$field`` every key is a name: ``{"$field": {"$set": "tea"}}``.
 
 =========================  ========================================================================
 operator                   holds for an item
@@ -15,6 +16,7 @@ operator                   holds for an item
 ``$exists: true | false``  that has the field, be it null | that hasn't
 ``$not: {...}``            for which the operators (in a field) or the filter (outside) don't hold
 ``$and``, ``$or``          for which all, any of a non-empty list of filters hold
+``$field: {name: test}``   for which all the tests hold; names may start with ``$``
 =========================  ========================================================================
 
 What a value is compared with:
@@ -31,8 +33,9 @@ These are MongoDB's rules.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
@@ -52,9 +55,14 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "$lte": le,
 }
 _A = {"string": "a text", "number": "a number", "boolean": "true or false"}
-_PLURAL = {"string": "texts", "number": "numbers", "boolean": "true or false"}
+_PLURAL = {
+    "string": "texts",
+    "number": "numbers",
+    "boolean": "true or false",
+    "list": "lists of texts",
+}
 FIELD_OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$exists", "$not")
-LOGICAL_OPERATORS = ("$and", "$or", "$not")
+LOGICAL_OPERATORS = ("$and", "$or", "$not", "$field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +151,26 @@ class _Parser:
                 self.filter(part, f"{here}[{place}]", depth + 1) for place, part in enumerate(value)
             )
             return AllOf(parts) if key == "$and" else AnyOf(parts)
+        if key == "$field":
+            return self._fields(value, here, depth + 1)
         if key.startswith("$"):
-            raise _unknown(here, LOGICAL_OPERATORS)
+            raise _unknown(
+                here,
+                LOGICAL_OPERATORS,
+                f"; a field of this name is filtered by as {_as_field(key)}",
+            )
         return self._field(key, value, here, depth + 1)
+
+    def _fields(self, tests: object, path: str, depth: int) -> Filter:
+        self._enter(path, depth)
+        if not isinstance(tests, Mapping) or not tests:
+            raise _wrong(path, "an object with at least one field", tests)
+        parts = []
+        for name, test in tests.items():
+            if not isinstance(name, str):
+                raise _wrong(path, "field names that are texts", name)
+            parts.append(self._field(name, test, f"{path}.{name}", depth + 1))
+        return parts[0] if len(parts) == 1 else AllOf(tuple(parts))
 
     def _field(self, name: str, test: object, path: str, depth: int) -> Filter:
         self._enter(path, depth)
@@ -212,6 +237,16 @@ def matches(tree: Filter, metadata: Metadata) -> bool:
             )
 
 
+def where_field(name: str, test: object) -> dict[str, Any]:
+    """A filter on one field, whatever its name."""
+    return {"$field": {name: test}} if name.startswith("$") else {name: test}
+
+
+def exists(name: str) -> dict[str, Any]:
+    """A filter for the items that have a field, whatever its name."""
+    return where_field(name, {"$exists": True})
+
+
 def fields_of(tree: Filter) -> set[str]:
     """The metadata fields that a filter names."""
     match tree:
@@ -233,38 +268,46 @@ def unknown_fields(unknown: Iterable[str], known: Iterable[str]) -> str:
     )
 
 
-def kinds_compared(tree: Filter) -> dict[str, set[str]]:
-    """By field, the kinds of what a filter compares it with, null aside."""
+def comparisons(tree: Filter) -> set[tuple[str, str]]:
+    """Field and kind of what each test of a filter compares it with, null aside.
+
+    A test that names several kinds, such as ``{"$in": [7, "7"]}``, is meant so and left out.
+    """
     match tree:
         case AllOf(parts) | AnyOf(parts):
-            found: dict[str, set[str]] = {}
-            for part in parts:
-                for field, kinds in kinds_compared(part).items():
-                    found.setdefault(field, set()).update(kinds)
-            return found
+            return {pair for part in parts for pair in comparisons(part)}
         case Not(part):
-            return kinds_compared(part)
+            return comparisons(part)
         case OneOf(field, values):
-            return {field: {kind(value) for value in values} - {"null"}}
+            kinds = {kind(value) for value in values} - {"null"}
+            return {(field, one) for one in kinds} if len(kinds) == 1 else set()
         case Compare(field, _, value):
-            return {field: {kind(value)}}
-        case Exists(field):
-            return {field: set()}
+            return {(field, kind(value))}
+        case Exists():
+            return set()
 
 
-def other_kinds(compared: Mapping[str, set[str]], known: Mapping[str, str]) -> tuple[str, ...]:
+def other_kinds(
+    compared: Iterable[tuple[str, str]], known: Mapping[str, Collection[str]]
+) -> tuple[str, ...]:
     """What to tell someone whose filter compares fields with kinds that none of their values is.
 
     Parameters
     ----------
-    compared : see `kinds_compared`
-    known : by field, the kind of all its values; fields with several are left out
+    compared : see `comparisons`
+    known : by field, the kinds of its values, null aside
     """
+    wrong: dict[str, list[str]] = {}
+    for field, one in sorted(compared):
+        kinds = known.get(field, ())
+        reached = {"string" if name == "list" else name for name in kinds}
+        if kinds and one not in reached:
+            wrong.setdefault(field, []).append(one)
     return tuple(
-        f"All values of {field} are {_PLURAL[known[field]]}, and the filter compares it with "
-        f"{' and '.join(_A[one] for one in sorted(kinds))}, which never holds."
-        for field, kinds in sorted(compared.items())
-        if known.get(field) in _PLURAL and kinds and known[field] not in kinds
+        f"All values of {field} are {' or '.join(_PLURAL[name] for name in sorted(known[field]))}, "
+        f"and the filter compares it with {' and '.join(_A[one] for one in kinds)}. The two never "
+        "match."
+        for field, kinds in wrong.items()
     )
 
 
@@ -316,8 +359,12 @@ def _wrong(path: str, needed: str, came: object, hint: str = "") -> InvalidFilte
     return InvalidFilter(f"{path:.200} needs {needed}; got {_described(came)}{hint}.")
 
 
-def _unknown(path: str, known: tuple[str, ...]) -> InvalidFilter:
-    return InvalidFilter(f"{path:.200} is no operator here; there are {', '.join(known)}.")
+def _unknown(path: str, known: tuple[str, ...], hint: str = "") -> InvalidFilter:
+    return InvalidFilter(f"{path:.200} is no operator here; there are {', '.join(known)}{hint}.")
+
+
+def _as_field(name: str) -> str:
+    return f'{{"$field": {{{json.dumps(name[:80], ensure_ascii=False)}: ...}}}}'
 
 
 def _described(value: object) -> str:

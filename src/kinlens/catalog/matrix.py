@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -143,6 +143,14 @@ class Contents:
     def passes(self, tree: Filter, rows: npt.NDArray[np.int64]) -> Mask:
         """For which of these living rows a filter holds."""
         return self.mask(tree)[0][self._positions(rows)]
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`."""
+        columns = self.columns
+        names = {name for name, one in compared if every or columns.never_meets(name, one)}
+        return {name: columns.kinds(name, self._alive) for name in names}
 
     def fields(self) -> tuple[Field, ...]:
         """What the metadata fields hold."""

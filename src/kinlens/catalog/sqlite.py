@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from kinlens.catalog import filters, records, snapshots, spaces, writes
 from kinlens.catalog.base import CatalogSnapshot, CatalogStats
 from kinlens.catalog.database import BUSY_TIMEOUT, FILE_NAME, Database
 from kinlens.catalog.matrix import Contents, Matrix
+from kinlens.catalog.owners import HAND, Claim, Owners, not_owned
 from kinlens.errors import CatalogError
 from kinlens.neighbors import Neighbors
 from kinlens.types import (
@@ -102,22 +103,34 @@ class SqliteCatalog:
         """See `Catalog.encoder`."""
         return self._encoder
 
-    def upsert(self, items: Sequence[Item], vectors: Vectors) -> None:
+    @property
+    def owners(self) -> Owners:
+        """See `Catalog.owners`."""
+        return Owners(self._database)
+
+    def upsert(
+        self, items: Sequence[Item], vectors: Vectors, claim: Claim = HAND
+    ) -> dict[str, str]:
         """See `Catalog.upsert`."""
         blobs = records.blobs_of(vectors, len(items), self._encoder.dim)
-        if items:
-            with self._database.write() as connection:
-                writes.upsert(connection, items, blobs, self._head(connection).space)
+        if not items:
+            return {}
+        with self._database.write() as connection:
+            return writes.upsert(connection, items, blobs, self._head(connection).space, claim)
 
-    def update_metadata(self, items: Sequence[Item]) -> None:
+    def update_metadata(self, items: Sequence[Item], claim: Claim = HAND) -> dict[str, str]:
         """See `Catalog.update_metadata`."""
-        if items:
-            with self._database.write() as connection:
-                writes.update(connection, items)
+        if not items:
+            return {}
+        with self._database.write() as connection:
+            return writes.update(connection, items, claim)
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
+    def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
         """See `Catalog.delete`; in the order asked."""
         with self._database.write() as connection:
+            if owner is not None:
+                others = not_owned(connection, ids, owner)
+                ids = [item_id for item_id in ids if item_id not in others]
             found = writes.rows_of(connection, ids)
             if found:
                 writes.delete(connection, list(found.values()))
@@ -202,6 +215,13 @@ class SqliteCatalog:
         """See `Catalog.fields`."""
         with self._matrix.current(columns=True) as (_, _, contents):
             return contents.fields()
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`."""
+        with self._matrix.current(columns=True) as (_, _, contents):
+            return contents.kinds(compared, every=every)
 
     def scan(
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None

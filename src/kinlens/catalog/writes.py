@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from kinlens.catalog import records
+from kinlens.catalog import owners, records
+from kinlens.catalog.owners import Claim
 from kinlens.errors import NotFound
 from kinlens.types import Item
 
@@ -14,18 +15,34 @@ DELETIONS_KEPT = 100_000
 
 
 def upsert(
-    connection: sqlite3.Connection, items: Sequence[Item], blobs: Sequence[bytes], space: int
-) -> None:
-    """Insert or replace items and their vectors; an item that exists keeps its row."""
+    connection: sqlite3.Connection,
+    items: Sequence[Item],
+    blobs: Sequence[bytes],
+    space: int,
+    claim: Claim,
+) -> dict[str, str]:
+    """Insert or replace items and their vectors; an item that exists keeps its row.
+
+    Returns
+    -------
+    refused : items of other owners, which stay as they are, with the owner's name
+    """
     encoded = records.records_of(items)
+    refused = owners.refused(connection, [item.id for item in items], claim)
+    if refused:
+        kept = [place for place, item in enumerate(items) if item.id not in refused]
+        items, blobs = [items[place] for place in kept], [blobs[place] for place in kept]
+        encoded = [encoded[place] for place in kept]
+    if not items:
+        return refused
     revision = _next_revision(connection)
     connection.executemany(
-        f"INSERT INTO items ({records.ITEM_COLUMNS}, revision, encoded) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+        f"INSERT INTO items ({records.ITEM_COLUMNS}, revision, encoded, owner) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
         "picture = excluded.picture, content_hash = excluded.content_hash, "
         "width = excluded.width, height = excluded.height, metadata = excluded.metadata, "
-        "revision = excluded.revision, encoded = excluded.encoded",
-        [(*record, revision, revision) for record in encoded],
+        "revision = excluded.revision, encoded = excluded.encoded, owner = excluded.owner",
+        [(*record, revision, revision, claim.owner) for record in encoded],
     )
     connection.executemany(
         "INSERT INTO vectors (row, space, vector) SELECT row, ?, ? FROM items WHERE id = ? "
@@ -38,19 +55,30 @@ def upsert(
         "AND row IN (SELECT row FROM items WHERE revision = ?)",
         (space, revision),
     )
+    return refused
 
 
-def update(connection: sqlite3.Connection, items: Sequence[Item]) -> None:
-    """Replace all but the vectors, which must be of the picture that the item names."""
+def update(connection: sqlite3.Connection, items: Sequence[Item], claim: Claim) -> dict[str, str]:
+    """Replace all but the vectors, which must be of the picture that the item names.
+
+    Returns
+    -------
+    refused : items of other owners, which stay as they are, with the owner's name
+    """
+    refused = owners.refused(connection, [item.id for item in items], claim)
+    items = [item for item in items if item.id not in refused]
+    if not items:
+        return refused
     encoded = records.records_of(items)
     rows_of_all(connection, [item.id for item in items])
     _check_pictures(connection, items)
     revision = _next_revision(connection)
     connection.executemany(
         "UPDATE items SET picture = ?, content_hash = ?, width = ?, height = ?, metadata = ?, "
-        "revision = ? WHERE id = ?",
-        [(*record[1:], revision, record[0]) for record in encoded],
+        "revision = ?, owner = ? WHERE id = ?",
+        [(*record[1:], revision, claim.owner, record[0]) for record in encoded],
     )
+    return refused
 
 
 def delete(connection: sqlite3.Connection, rows: Sequence[int]) -> None:

@@ -35,7 +35,7 @@ def list_items(
 ) -> None:
     """List items in order of their ids."""
     with common.open_catalog(data) as service:
-        condition = common.parse_where(where)
+        condition = common.where_for(service, where)
         found = service.items(condition, after=after, limit=limit + 1)
         total, warnings = service.count(condition), service.warnings(condition)
     if json:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
 from kinlens.types import Crop, Metadata, Value, Where
 
@@ -54,6 +55,11 @@ WhereOption = Annotated[
 _COMPARISON = re.compile(r"^(?P<field>[^=<>!]+)(?P<sign>!=|<=|>=|=|<|>)(?P<value>.*)$", re.DOTALL)
 # With leading zeros it is a text, such as a postal code; tables are read by the same rule.
 _NUMBER = re.compile(r"[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_LEADING_ZEROS = re.compile(r"^([+-]?)0+(?=\d)")
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "n", "off", "0"), False),
+}
 _TITLES = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (r"^(title|name)$", r"(name|title)$", r"^(label|caption)$")
@@ -68,15 +74,32 @@ def open_catalog(data: Path | None, encoder: str | None = None) -> Search:
     return open_search(data, encoder, create=False, lazy=True)
 
 
-def parse_where(parts: Sequence[str] | None) -> Where | None:
-    """A filter from what was typed: JSON objects and comparisons, all of which must hold."""
-    filters = [_parse_one(part) for part in parts or ()]
+def parse_where(
+    parts: Sequence[str] | None, kinds: Mapping[str, str] | None = None
+) -> Where | None:
+    """A filter from what was typed: JSON objects and comparisons, all of which must hold.
+
+    Parameters
+    ----------
+    parts : as typed
+    kinds : of the catalog's fields, which decide how the texts of comparisons are read; without
+        them a text is what it looks like. JSON says itself what is meant
+    """
+    filters = [_parse_one(part, kinds or {}) for part in parts or ()]
     if not filters:
         return None
     return filters[0] if len(filters) == 1 else {"$and": filters}
 
 
-def _parse_one(text: str) -> dict[str, Any]:
+def where_for(service: Search, parts: Sequence[str] | None) -> Where | None:
+    """A filter from what was typed, read as the fields of this catalog are."""
+    parse_where(parts)  # what can't be read is told before a large catalog is
+    if not parts or all(part.lstrip().startswith("{") for part in parts):
+        return parse_where(parts)
+    return parse_where(parts, {field.name: field.kind for field in service.fields()})
+
+
+def _parse_one(text: str, kinds: Mapping[str, str]) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
         try:
             parsed = json.loads(text)
@@ -91,13 +114,25 @@ def _parse_one(text: str) -> dict[str, Any]:
         )
     operator = _OPERATORS[found["sign"]]
     typed = found["value"].strip()
-    value = parse_value(typed)
     field = found["field"].strip()
+    if field in kinds and kinds[field] != "mixed":
+        return {field: {operator: _read_as(kinds[field], typed)}}
+    value = parse_value(typed)
     if isinstance(value, str) or operator not in {"$eq", "$ne"} or isinstance(value, bool):
-        return {field: {operator: value}}
+        return where_field(field, {operator: value})
     # 42 may stand in the catalog as a number or as a text; whoever types it means both.
     either = "$in" if operator == "$eq" else "$nin"
-    return {field: {either: [value, typed]}}
+    return where_field(field, {either: [value, typed]})
+
+
+def _read_as(kind: str, typed: str) -> str | int | float | bool:
+    """What was typed, as a value of this kind where it is one; else as the text that it is."""
+    if kind == "boolean":
+        return _WORDS.get(typed.lower(), typed)
+    if kind != "number":
+        return typed
+    number = parse_value(_LEADING_ZEROS.sub(r"\1", typed))
+    return typed if isinstance(number, bool) else number
 
 
 def parse_value(text: str) -> str | int | float | bool:

@@ -13,6 +13,8 @@ from kinlens.cli.progress import progress_bar
 from kinlens.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from kinlens.ingest import Report
 
 SHOWN_FAILURES = 10
@@ -30,6 +32,8 @@ class Wishes:
     """How to index; see `kinlens.ingest.index`."""
 
     prune: bool = False
+    prune_all: bool = False
+    replace: bool = False
     retry_failed: bool = False
     refresh: bool = False
     wait: bool = False
@@ -63,8 +67,39 @@ def index(
         list[str] | None,
         typer.Option(help="Field that takes the sub-folders' names. Repeat.", show_default=False),
     ] = None,
+    id_prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="Begins every id of this source, such as shop2/; kept for its later runs.",
+            show_default=False,
+        ),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="COLUMN=KIND",
+            help="What a column holds: string, number, integer, boolean, date, list; or auto. "
+            "Other values are left out and reported. Kept for later runs. Repeat.",
+            show_default=False,
+        ),
+    ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Remove items that this source no longer has.")
+        bool,
+        typer.Option(
+            "--prune",
+            help="Remove items that this source no longer has, unless it is empty, can't be read "
+            "in part, or would lose more than a third.",
+        ),
+    ] = False,
+    prune_all: Annotated[
+        bool, typer.Option("--prune-all", help="Remove them all the same.")
+    ] = False,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Take over items of other sources, and those added by hand."
+        ),
     ] = False,
     retry_failed: Annotated[
         bool,
@@ -81,6 +116,7 @@ def index(
     """Index pictures; run again, it encodes only what is new or changed.
 
     A picture that can't be read is reported and doesn't count as an error: the exit status is 0.
+    It is 1 where every picture failed, and where nothing was pruned although that was asked for.
     """
     if source is None and not retry_failed:
         raise InvalidInput("What to index is missing; name a folder of pictures, or a table.")
@@ -89,8 +125,21 @@ def index(
         "picture_column": picture_column,
         "picture_template": picture_template,
         "folders_as": tuple(folders_as or ()),
+        "id_prefix": id_prefix,
+        "types": parse_types(types),
     }
-    run(source, data, options, Wishes(prune, retry_failed, refresh, wait), encoder, json=json)
+    wishes = Wishes(prune, prune_all, replace, retry_failed, refresh, wait)
+    if not run(source, data, options, wishes, encoder, json=json).succeeded:
+        raise typer.Exit(1)
+
+
+def parse_types(typed: list[str] | None) -> dict[str, str]:
+    """Kinds by column, typed as price=number."""
+    pairs = [pair.rpartition("=") for pair in typed or ()]
+    for name, _, kind in pairs:
+        if not name:
+            raise InvalidInput(f"--type takes COLUMN=KIND, such as price=number; got {kind!r}.")
+    return {name.strip(): kind for name, _, kind in pairs}
 
 
 def run(
@@ -101,7 +150,7 @@ def run(
     encoder: str | None = None,
     *,
     json: bool,
-) -> None:
+) -> Report:
     """Index a source with a progress bar, and print the report."""
     from kinlens.ingest import index as run_index
     from kinlens.sources import SourceOptions, open_source
@@ -117,6 +166,8 @@ def run(
             service,
             opened,
             prune=wishes.prune,
+            prune_all=wishes.prune_all,
+            replace=wishes.replace,
             retry_failed=wishes.retry_failed,
             refresh=wishes.refresh,
             wait=float("inf") if wishes.wait else 0.0,
@@ -128,6 +179,7 @@ def run(
         common.console(error=True).print(
             f"There are no pictures in {source}." if source else "Nothing had failed.", markup=False
         )
+    return report
 
 
 def reencode(
@@ -182,5 +234,22 @@ def _print(report: Report, folder: Path) -> None:
         say.print(
             f"  and {report.failed - SHOWN_FAILURES:,} more; `kinlens ledger --failed` has all"
         )
+    _print_notes(report, say)
     if report.interrupted:
         say.print("The same command goes on from there.")
+
+
+def _print_notes(report: Report, say: Console) -> None:
+    for column in report.columns:
+        say.print(str(column), markup=False, style="yellow", soft_wrap=True)
+    if report.duplicates:
+        say.print(
+            f"{report.duplicates:,} of the pictures indexed are in the catalog under another id "
+            "as well."
+        )
+    if report.kept_unseen:
+        say.print(
+            f"{report.kept_unseen:,} items in folders that can't be read were kept.", style="yellow"
+        )
+    if report.prune_refused:
+        say.print(report.prune_refused, markup=False, style="yellow", soft_wrap=True)

@@ -95,11 +95,11 @@ def neighbors(
     from kinlens.neighbor_table import write_neighbors
 
     budget = parse_size(memory)
-    filters = common.parse_where(where), common.parse_where(for_where)
     with (
         common.open_catalog(data, encoder) as service,
         progress_bar("Neighbors", enabled=not json) as progress,
     ):
+        filters = common.where_for(service, where), common.where_for(service, for_where)
         try:
             report = write_neighbors(
                 service,

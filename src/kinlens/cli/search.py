@@ -75,6 +75,7 @@ def search(
         facets=tuple(facets or ()),
     )
     with common.open_catalog(data, encoder) as service:
+        query = replace(query, where=common.where_for(service, where))
         answer = service.search(query)
         if json:
             common.print_json(asdict(answer))

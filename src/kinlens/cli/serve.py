@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -67,14 +69,18 @@ def demo_catalog(pictures: Path | None, data: Path) -> Path:
     if pictures is None:
         source, catalog = _sample(data / "shop"), data / "catalog"
     else:
-        source, catalog = pictures, data / f"catalog-{pictures.resolve().name}"
+        # Of two folders with one name, each has a catalog of its own.
+        place = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
+        source, catalog = pictures, data / f"catalog-{pictures.resolve().name}-{place}"
+    # The demo may have been moved since it was indexed.
+    wishes = indexing.Wishes(replace=True)
     try:
-        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+        indexing.run(source, catalog, {}, wishes, json=False)
     except EncoderMismatch:
         # Kinlens or the setting has changed since; nobody wants to be asked that in a demo.
         say.print("The encoder has changed since the last demo; encoding the pictures again")
         indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
-        indexing.run(source, catalog, {}, indexing.Wishes(), json=False)
+        indexing.run(source, catalog, {}, wishes, json=False)
     return catalog
 
 

@@ -41,10 +41,7 @@ class Need(HTTPBearer):
             if request.method not in ("GET", "HEAD"):
                 context.hosts.check_origin(request.headers, writes=self.scope == "write")
         elif key is None:
-            raise Unauthenticated(
-                "This needs an API key: send the header Authorization: Bearer kl_... with a key "
-                "that `kinlens keys create` made and nobody revoked."
-            )
+            raise Unauthenticated(_refusal(request))
         elif self.scope not in key.scopes and not self._is_camera(key, request):
             raise PermissionDenied(
                 f"This needs a key with the scope {self.scope!r}; the key {key.name!r} has "
@@ -58,6 +55,18 @@ class Need(HTTPBearer):
 READ = Need("read")
 WRITE = Need("write")
 FRAMES = Need("write", budget="frames", camera=True)
+
+
+def _refusal(request: Request) -> str:
+    if request.headers.get("authorization", "").strip():
+        return (
+            "This API key doesn't work here: it is incomplete, was made for another catalog, or "
+            "was revoked. `kinlens keys list` names those that work."
+        )
+    return (
+        "This needs an API key: send the header Authorization: Bearer kl_... with a key that "
+        "`kinlens keys create` made and nobody revoked."
+    )
 
 
 def identify(request: Request, context: Context) -> Key | None:

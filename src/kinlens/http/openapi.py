@@ -19,6 +19,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Problem,
     requests.SearchBody,
     requests.SearchForm,
+    requests.PreviewForm,
     requests.ItemsBody,
     requests.ItemsForm,
     requests.ItemBody,

@@ -54,7 +54,8 @@ Filter = Annotated[
     BeforeValidator(check_where),
     Field(
         description="A filter, applied before ranking: field to value, or to operators "
-        "$eq $ne $in $nin $gt $gte $lt $lte $exists; $and, $or, $not combine.",
+        "$eq $ne $in $nin $gt $gte $lt $lte $exists; $and, $or, $not combine; "
+        "$field holds names that start with $.",
         examples=[{"color": "red", "price": {"$lt": 50}}],
     ),
 ]
@@ -201,6 +202,12 @@ class SearchForm(BaseModel):
     crop: Annotated[
         str | None, Field(description="x,y,width,height in fractions.", examples=["0.1,0,0.5,1"])
     ] = None
+
+
+class PreviewForm(BaseModel):
+    """A picture to show."""
+
+    image: bytes
 
 
 class ItemsForm(BaseModel):

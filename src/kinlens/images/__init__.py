@@ -3,6 +3,7 @@
 from kinlens.images.inputs import decode_base64, read_file
 from kinlens.images.limits import Limits
 from kinlens.images.loader import Picture, PictureLoader
+from kinlens.images.rendition import for_browser, render
 from kinlens.images.sniff import MEDIA_TYPES, sniff
 from kinlens.images.thumbnail import encode_thumbnail
 
@@ -13,6 +14,8 @@ __all__ = [
     "PictureLoader",
     "decode_base64",
     "encode_thumbnail",
+    "for_browser",
     "read_file",
+    "render",
     "sniff",
 ]

@@ -8,19 +8,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import islice
 from types import FrameType
 
 import numpy as np
 
-from kinlens.adding import Adder, Prepared, hashes_of
-from kinlens.errors import CatalogFull, SourceError
+from kinlens.adding import Adder, Prepared, belongs_to_another, failure, hashes_of
+from kinlens.catalog.owners import Claim
+from kinlens.errors import CatalogFull, InvalidInput, SourceError
 from kinlens.ingest.lock import index_lock
 from kinlens.ingest.pipeline import Batch, Pipeline, Work
+from kinlens.ingest.pruning import Evidence, Pruning
+from kinlens.ingest.registry import Registered, Registry, with_prefix
 from kinlens.ingest.report import Pace, ProgressCallback, Report
 from kinlens.ingest.visits import Visits
 from kinlens.search import Search
-from kinlens.sources import Entry, Source, SourceOptions, open_source
+from kinlens.sources import Entry, Source, SourceOptions, column_reports, open_source
 from kinlens.types import NewItem, Outcome
 
 CHUNK = 128
@@ -34,6 +36,8 @@ def index(
     *,
     options: SourceOptions | None = None,
     prune: bool = False,
+    prune_all: bool = False,
+    replace: bool = False,
     retry_failed: bool = False,
     refresh: bool = False,
     wait: float = 0.0,
@@ -45,12 +49,19 @@ def index(
     however the run ends; the next one goes on from there. Ctrl-C ends the run within moments: what
     is being encoded is still stored, and the report says `interrupted`.
 
+    The items belong to the source, by its path. An id that belongs to another source, or to an item
+    that was added by hand, is a failure and stays as it is, unless `replace` is given.
+
     Parameters
     ----------
     search : into its catalog
     source : a folder, a table, or with `retry_failed`, None for all sources seen before
     options : how to read it
-    prune : remove the items that a former run found in this source and this one doesn't
+    prune : remove the items of this source that it no longer has. Nothing is removed where the
+        source is empty, can't be read in part, or would lose more than a third of its items;
+        the report says so
+    prune_all : remove them all the same
+    replace : take over items of other sources, and those added by hand, whose ids this source has
     retry_failed : do only what failed before
     refresh : fetch pictures at URLs again that are indexed already
     wait : seconds to wait for another indexer to end; infinity for as long as it takes
@@ -68,13 +79,16 @@ def index(
     start = time.monotonic()
     report = Report()
     with index_lock(search.data, wait=wait), closing(Visits(search.data)) as visits:
-        sources = opened or [open_source(name, chosen) for name, chosen in visits.sources()]
-        for one in sources:
-            run = _Run(search, one, visits, report, refresh=refresh)
+        registry = Registry(search.parts.catalog.owners, visits)
+        for one in opened or registry.sources():
+            registered = registry.register(one, whole=not retry_failed)
+            run = _Run(search, registered, visits, report, refresh=refresh, replace=replace)
             if retry_failed:
                 run.retry(progress)
             else:
-                run.all(progress, prune=prune)
+                run.all(progress)
+                if (prune or prune_all) and not report.interrupted:
+                    run.prune(prune_all=prune_all)
             if report.interrupted:
                 break
     report.seconds = time.monotonic() - start
@@ -85,36 +99,59 @@ class _Run:
     """One run over one source."""
 
     def __init__(
-        self, search: Search, source: Source, visits: Visits, report: Report, *, refresh: bool
+        self,
+        search: Search,
+        registered: Registered,
+        visits: Visits,
+        report: Report,
+        *,
+        refresh: bool,
+        replace: bool,
     ) -> None:
         self._search = search
-        self._source = source
+        self._source = registered.source
         self._visits = visits
         self._report = report
         self._refresh = refresh
-        self._sees_all = True
-        self._adder = Adder(search.parts)
+        self._evidence = Evidence()
+        self._claim = Claim(registered.owner, replace)
+        self._adder = Adder(search.parts, self._claim)
 
-    def all(self, progress: ProgressCallback | None, *, prune: bool) -> None:
-        """Every entry; then those that have gone since the last run."""
-        self._visits.begin(self._source)
+    def all(self, progress: ProgressCallback | None) -> None:
+        """Every entry; the failures of those that have gone since the last run are forgotten."""
         pace = Pace(progress, self._source.count() if progress else None)
-        self._drive(self._plan(self._source, self._visits.mark), pace)
+        self._drive(self._plan(self._entries(), self._visits.mark), pace)
+        self._report.columns += column_reports(self._source)
         if not self._report.interrupted:
-            self._tidy(prune=prune and self._sees_all)
+            self._forget_gone()
         pace.tell(self._report, last=True)
+
+    def prune(self, *, prune_all: bool) -> None:
+        """Remove the items that are gone, as far as what was seen proves it."""
+        pruning = Pruning(self._search, self._visits, self._claim.owner, self._evidence)
+        self._report.prune_refused = "" if prune_all else pruning.objection()
+        if not self._report.prune_refused:
+            self._report.removed += pruning.remove(everything=prune_all)
+            self._report.kept_unseen += pruning.kept
+            pruning.sweep()
 
     def retry(self, progress: ProgressCallback | None) -> None:
         """Only the entries that the ledger calls failed."""
         failed = {outcome.id for outcome in self._search.ledger("failed")}
         wanted = (
             entry
-            for entry in self._source
+            for entry in self._entries()
             if (entry.item.id if entry.item else entry.place) in failed
         )
         pace = Pace(progress, len(failed) if progress else None)
         self._drive(self._plan(wanted, _Memory()), pace)
         pace.tell(self._report, last=True)
+
+    def _entries(self) -> Iterator[Entry]:
+        prefix = self._source.options.id_prefix
+        if not prefix:
+            return iter(self._source)
+        return (with_prefix(entry, prefix) for entry in self._source)
 
     def _drive(self, work: Iterable[Work | Outcome], pace: Pace) -> None:
         search = self._search
@@ -146,8 +183,16 @@ class _Run:
         outcomes = [*self._adder.store(stored, vectors), *settled]
         # Before they are recorded: if that fails, the report still says what is stored.
         self._report.count(outcomes)
+        self._count_duplicates(stored, outcomes)
         self._adder.record(outcomes, hashes_of(stored))
         self._note_fetched(stored, outcomes)
+
+    def _count_duplicates(self, stored: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
+        indexed = {outcome.id for outcome in outcomes if outcome.state == "indexed"}
+        new = [
+            entry.item for entry in stored if entry.pixels is not None and entry.item.id in indexed
+        ]
+        self._report.duplicates += self._search.parts.catalog.owners.duplicates(new)
 
     def _note_fetched(self, stored: Sequence[Prepared], outcomes: Sequence[Outcome]) -> None:
         indexed = {outcome.id for outcome in outcomes if outcome.state == "indexed"}
@@ -168,14 +213,19 @@ class _Run:
             good, double = _without_doubles(chunk, mark)
             if bad or double:
                 mark([entry.place for entry in (*bad, *double)], are_items=False)
+            self._evidence.see(chunk)
             for entry in bad:
-                self._sees_all &= not entry.hides
                 yield _failed(entry, entry.reason)
             for entry in double:
                 yield _failed(entry, _double(entry))
             yield from self._look_up(good)
 
-    def _look_up(self, items: Sequence[NewItem]) -> Iterator[Work]:
+    def _look_up(self, items: Sequence[NewItem]) -> Iterator[Work | Outcome]:
+        owned = self._search.parts.catalog.owners.others([item.id for item in items], self._claim)
+        for item in items:
+            if item.id in owned:
+                yield failure(item, InvalidInput(belongs_to_another(item.id, owned[item.id])))
+        items = [item for item in items if item.id not in owned]
         known = self._search.get([item.id for item in items])
         urls = [item.id for item in items if item.url is not None and item.id in known]
         fetched = self._visits.fetched(urls) if urls and not self._refresh else {}
@@ -184,28 +234,12 @@ class _Run:
             same = before is not None and fetched.get(item.id) == (item.url, before.content_hash)
             yield Work(item, before, same_picture=same)
 
-    def _tidy(self, *, prune: bool) -> None:
-        """Forget entries that have gone: their failures always, their items if asked to."""
-        after = ""
-        while gone := self._visits.gone(CHUNK, after):
-            after = gone[-1][0]
-            ids = [entry for entry, _ in gone]
-            kept = self._search.get([entry for entry, is_item in gone if is_item])
-            lost = [entry for entry in ids if entry not in kept]
-            self._search.parts.ledger.remove(lost)
-            if prune:
-                self._report.removed += len(self._search.delete(list(kept)))
-            self._visits.forget(ids if prune else lost)
-        if prune:
-            self._sweep()
-
-    def _sweep(self) -> None:
-        """Delete copies that a run that was killed has left behind."""
-        store = self._search.parts.store
-        copies = store.copies()
-        while chunk := list(islice(copies, CHUNK)):
-            with store.locked():
-                store.remove(set(chunk) - self._search.parts.catalog.referenced(chunk))
+    def _forget_gone(self) -> None:
+        """Forget the failures of entries that have gone; their items are for `prune`."""
+        while gone := self._visits.gone(CHUNK):
+            kept = self._search.get(gone)
+            self._search.parts.ledger.remove([entry for entry in gone if entry not in kept])
+            self._visits.forget(gone)
 
 
 class _Memory:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from kinlens.sources import ColumnReport
 from kinlens.types import Outcome
 
 SHOWN_FAILURES = 1000
@@ -43,7 +44,11 @@ class Report:
     indexed : encoded, or their metadata changed
     unchanged, failed, removed : the others
     seconds : the run took
+    duplicates : of the pictures indexed, those that the catalog has under another id as well
     interrupted : by Ctrl-C, before the end of the source; the next run goes on
+    prune_refused : why nothing was pruned although that was asked for, and what to do; else ""
+    kept_unseen : items that weren't pruned because the folder they were in can't be read
+    columns : columns with values of another kind than they are read as
     failures : the first thousand of those that failed; the ledger has them all
     """
 
@@ -52,13 +57,23 @@ class Report:
     failed: int = 0
     removed: int = 0
     seconds: float = 0.0
+    duplicates: int = 0
     interrupted: bool = False
+    prune_refused: str = ""
+    kept_unseen: int = 0
+    columns: list[ColumnReport] = field(default_factory=list)
     failures: list[Outcome] = field(default_factory=list)
 
     @property
     def done(self) -> int:
         """Entries of the source that have been dealt with."""
         return self.indexed + self.unchanged + self.failed
+
+    @property
+    def succeeded(self) -> bool:
+        """False where every entry failed, or pruning was asked for and refused."""
+        all_failed = self.failed > 0 and self.failed == self.done
+        return not (all_failed or self.prune_refused)
 
     def count(self, outcomes: Sequence[Outcome]) -> None:
         """Add outcomes."""
@@ -70,6 +85,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """As JSON, for programs."""
         facts = asdict(self)
+        facts["columns"] = [column.to_dict() for column in self.columns]
         facts["seconds"] = round(self.seconds, 3)
         facts["failures"] = [
             {"id": entry.id, "reason": entry.reason, "reference": entry.reference}

@@ -1,4 +1,4 @@
-"""What each source showed when it was last read: tells what is gone, double, or fetched already."""
+"""What each source showed when it was last read: tells what is double, or fetched already."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kinlens.errors import CatalogError, CatalogFull
-from kinlens.sources import Source, SourceOptions
 
 FILE_NAME = "sources.sqlite"
 _SCHEMA = """
@@ -19,23 +18,31 @@ CREATE TABLE IF NOT EXISTS sources (
     run INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS entries (
-    id TEXT PRIMARY KEY, source INTEGER NOT NULL, run INTEGER NOT NULL, is_item INTEGER NOT NULL,
-    url TEXT, content_hash TEXT
+    id TEXT NOT NULL, source INTEGER NOT NULL, run INTEGER NOT NULL, is_item INTEGER NOT NULL,
+    url TEXT, content_hash TEXT, PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_by_run ON entries (source, run);
 """
 _MARK = """
 INSERT INTO entries (id, source, run, is_item) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE
-SET source = excluded.source, run = excluded.run, is_item = excluded.is_item
+ON CONFLICT (source, id) DO UPDATE SET run = excluded.run, is_item = excluded.is_item
 """
+_VERSION = 1
+_KEY_OF_BOTH = """
+DROP INDEX IF EXISTS entries_by_run;
+ALTER TABLE entries RENAME TO entries_before;
+{schema}
+INSERT INTO entries (id, source, run, is_item, url, content_hash)
+SELECT id, source, run, is_item, url, content_hash FROM entries_before;
+DROP TABLE entries_before;
+"""
+"""Before version 1 an id was of one source only."""
 
 
 class Visits:
     """The entries of all sources, in a file of the data folder. Thread-safe.
 
-    It may be deleted: then pictures at URLs are fetched once more, and what went from a source
-    before its next run isn't pruned.
+    It may be deleted: then pictures at URLs are fetched once more.
     """
 
     def __init__(self, data: Path) -> None:
@@ -47,45 +54,66 @@ class Visits:
         except sqlite3.DatabaseError as error:
             raise _explain(error, self._file) from error
 
-    def begin(self, source: Source) -> None:
-        """A run over a source begins: from now on `mark` speaks of it."""
-        options = json.dumps(source.options.to_dict())
+    def begin(self, name: str, options: str, *, whole: bool = True) -> None:
+        """A run over a source begins: from now on the other methods speak of it.
+
+        Parameters
+        ----------
+        name : of the source
+        options : as JSON
+        whole : the run will name all entries of the source
+        """
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO sources (name, options, run) VALUES (?, ?, 1) "
-                "ON CONFLICT (name) DO UPDATE SET options = excluded.options, run = run + 1",
-                (source.name, options),
+                "INSERT INTO sources (name, options, run) VALUES (?1, ?2, 1) "
+                "ON CONFLICT (name) DO UPDATE SET options = ?2, run = run + ?3",
+                (name, options, int(whole)),
             )
             self._source, self._run = connection.execute(
-                "SELECT source, run FROM sources WHERE name = ?", (source.name,)
+                "SELECT source, run FROM sources WHERE name = ?", (name,)
             ).fetchone()
 
-    def sources(self) -> list[tuple[str, SourceOptions]]:
-        """Every source that was ever read, with its options."""
+    def sources(self) -> list[tuple[str, str]]:
+        """Name and options, as JSON, of every source that this file knows."""
         with self._lock:
-            rows = self._connection.execute("SELECT name, options FROM sources").fetchall()
-        return [(name, _options(text)) for name, text in rows]
+            return self._connection.execute("SELECT name, options FROM sources").fetchall()
+
+    def items_of(self, name: str, limit: int) -> Iterator[list[str]]:
+        """Ids that a source named when it was last read, at most `limit` at a time."""
+        after = ""
+        while True:
+            with self._lock:
+                found = self._connection.execute(
+                    "SELECT id FROM entries WHERE is_item AND id > ? AND source = "
+                    "(SELECT source FROM sources WHERE name = ?) ORDER BY id LIMIT ?",
+                    (after, name, limit),
+                ).fetchall()
+            if not found:
+                return
+            after = found[-1][0]
+            yield [entry for (entry,) in found]
+
+    def seen(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that this run has named."""
+        with self._lock:
+            return self._named(self._connection, ids)
 
     def mark(self, ids: Sequence[str], *, are_items: bool = True) -> set[str]:
         """Note that entries were seen in this run; gives those that had been seen in it before."""
         with self._writing() as connection:
-            before = connection.execute(
-                "SELECT id FROM entries WHERE id IN (SELECT value FROM json_each(?)) "
-                "AND source = ? AND run = ?",
-                (json.dumps(ids), self._source, self._run),
-            ).fetchall()
+            before = self._named(connection, ids)
             connection.executemany(
                 _MARK, [(entry, self._source, self._run, are_items) for entry in ids]
             )
-        return {row[0] for row in before}
+        return before
 
     def fetched(self, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """URL and content hash, as last fetched, of the entries that came from a URL."""
         with self._lock:
             rows = self._connection.execute(
                 "SELECT id, url, content_hash FROM entries "
-                "WHERE url IS NOT NULL AND id IN (SELECT value FROM json_each(?))",
-                (json.dumps(ids),),
+                "WHERE url IS NOT NULL AND source = ? AND id IN (SELECT value FROM json_each(?))",
+                (self._source, json.dumps(ids)),
             ).fetchall()
         return {entry: (url, digest) for entry, url, digest in rows}
 
@@ -93,23 +121,34 @@ class Visits:
         """Remember (id, URL, content hash) of pictures that are indexed."""
         with self._writing() as connection:
             connection.executemany(
-                "UPDATE entries SET url = ?2, content_hash = ?3 WHERE id = ?1", entries
+                "UPDATE entries SET url = ?2, content_hash = ?3 WHERE id = ?1 AND source = ?4",
+                [(*entry, self._source) for entry in entries],
             )
 
-    def gone(self, limit: int, after: str = "") -> list[tuple[str, bool]]:
-        """Entries that this run of the source didn't show, and whether each was an item."""
+    def gone(self, limit: int) -> list[str]:
+        """Entries that this run of the source didn't show."""
         with self._lock:
             rows = self._connection.execute(
-                "SELECT id, is_item FROM entries WHERE source = ? AND run < ? AND id > ? "
-                "ORDER BY id LIMIT ?",
-                (self._source, self._run, after, limit),
+                "SELECT id FROM entries WHERE source = ? AND run < ? LIMIT ?",
+                (self._source, self._run, limit),
             ).fetchall()
-        return [(entry, bool(is_item)) for entry, is_item in rows]
+        return [entry for (entry,) in rows]
 
     def forget(self, ids: Sequence[str]) -> None:
         """Drop entries."""
         with self._writing() as connection:
-            connection.executemany("DELETE FROM entries WHERE id = ?", [(entry,) for entry in ids])
+            connection.executemany(
+                "DELETE FROM entries WHERE id = ? AND source = ?",
+                [(entry, self._source) for entry in ids],
+            )
+
+    def _named(self, connection: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
+        found = connection.execute(
+            "SELECT id FROM entries WHERE id IN (SELECT value FROM json_each(?)) "
+            "AND source = ? AND run = ?",
+            (json.dumps(list(ids)), self._source, self._run),
+        )
+        return {entry for (entry,) in found}
 
     def close(self) -> None:
         """Release the file."""
@@ -142,16 +181,20 @@ def _prepare(file: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
+        if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_migration(connection)}"
+                f"PRAGMA user_version = {_VERSION}; COMMIT;"
+            )
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _options(text: str) -> SourceOptions:
-    values = json.loads(text)
-    return SourceOptions(**{**values, "folders_as": tuple(values["folders_as"])})
+def _migration(connection: sqlite3.Connection) -> str:
+    old = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'entries'").fetchone()
+    return _KEY_OF_BOTH.format(schema=_SCHEMA) if old else _SCHEMA
 
 
 def _explain(error: sqlite3.Error, file: Path) -> CatalogError:

@@ -122,13 +122,13 @@ class _Copier:
         self._values = _Values(options.same)
         self._blocks: list[dict[str, npt.NDArray[Any]]] = []
         self._ids: list[str] = []
-        self._fields: set[str] = set()
+        self._fields: dict[str, set[str]] = {}
         make_array(folder / VECTORS, "<f4", (snapshot.items, snapshot.encoder.dim))
 
     def add(self, block: SnapshotBlock) -> None:
         write_array(self._folder / VECTORS, len(self._ids), block.vectors)
         self._ids += block.ids
-        self._fields.update(*block.metadata)
+        self._note_kinds(block.metadata)
         shown = [self._values.shown(metadata) for metadata in block.metadata]
         known = zip(block.rows.tolist(), block.ids, shown, strict=True)
         self._blocks.append(
@@ -164,8 +164,20 @@ class _Copier:
 
     def warnings(self) -> list[str]:
         named = filters.fields_of(self._where) | filters.fields_of(self._for_where)
-        unknown = named - self._fields
-        return [filters.unknown_fields(unknown, self._fields)] if unknown and self._ids else []
+        unknown = named - self._fields.keys()
+        if not self._ids:
+            return []
+        if unknown:
+            return [filters.unknown_fields(unknown, self._fields)]
+        compared = filters.comparisons(self._where) | filters.comparisons(self._for_where)
+        return list(filters.other_kinds(compared, self._fields))
+
+    def _note_kinds(self, metadata: Sequence[Metadata]) -> None:
+        for fields in metadata:
+            for name, value in fields.items():
+                kinds = self._fields.setdefault(name, set())
+                if value is not None:
+                    kinds.add(filters.kind(value))
 
 
 _EMPTY: Mapping[str, npt.NDArray[Any]] = {

@@ -8,12 +8,21 @@ from pathlib import Path
 
 from kinlens.errors import SourceError
 from kinlens.sources.base import Entry, Source, SourceOptions
+from kinlens.sources.column_types import ColumnReport
 from kinlens.sources.delimited import DelimitedSource
 from kinlens.sources.folder import FolderSource
 from kinlens.sources.jsonlines import JsonLinesSource
 from kinlens.sources.parquet import ParquetSource
 
-__all__ = ["Entry", "Source", "SourceOptions", "open_source"]
+__all__ = [
+    "ColumnReport",
+    "Entry",
+    "Source",
+    "SourceOptions",
+    "column_reports",
+    "open_source",
+    "reopened",
+]
 
 _TABLES: dict[str, Callable[[Path, SourceOptions], Source]] = {
     ".csv": DelimitedSource,
@@ -25,6 +34,21 @@ _TABLES: dict[str, Callable[[Path, SourceOptions], Source]] = {
     ".parquet": ParquetSource,
     ".pq": ParquetSource,
 }
+
+
+_OURS = (FolderSource, DelimitedSource, JsonLinesSource, ParquetSource)
+
+
+def reopened(source: Source, options: SourceOptions) -> Source:
+    """The source read by other options; one of a kind of its own stays as it is."""
+    if not isinstance(source, _OURS) or source.options == options:
+        return source
+    return open_source(source.name, options)
+
+
+def column_reports(source: Source) -> list[ColumnReport]:
+    """The columns with values of several kinds, as they were met since the iteration began."""
+    return source.column_reports() if isinstance(source, _OURS) else []
 
 
 def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, Self
 
+from kinlens.sources.column_types import parse_types
 from kinlens.types import NewItem
 
 _READ = "apng avif bmp dib gif heic heics heif heifs hif jfif jpe jpeg jpg png tif tiff webp"
@@ -26,16 +28,45 @@ class SourceOptions:
         of pictures; each name in braces is a column
     folders_as : metadata fields that take the names of sub-folders, level by level; the last takes
         what is left, so that one field takes the whole path, such as "women/dresses"
+    id_prefix : begins the id of every item, such as "shop2/"; None for the one of the last run
+    types : kinds of metadata fields, such as ``{"price": "number"}``; see
+        `kinlens.sources.column_types.KINDS`. Those of former runs hold on; "auto" ends one
     """
 
     id_column: str = ""
     picture_column: str = ""
     picture_template: str = ""
     folders_as: tuple[str, ...] = ()
+    id_prefix: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "types", parse_types(self.types))
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON; `SourceOptions(**...)` reads it back."""
-        return {**asdict(self), "folders_as": list(self.folders_as)}
+        """As JSON; `from_json` reads it back."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**values, "folders_as": list(self.folders_as), "types": dict(self.types)}
+
+    def to_json(self) -> str:
+        """As a JSON text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """From what `to_json` wrote, of this version or an older one."""
+        known = {one.name for one in fields(cls)}
+        values = {name: value for name, value in json.loads(text).items() if name in known}
+        return cls(**{**values, "folders_as": tuple(values.get("folders_as", ()))})
+
+    def after(self, before: SourceOptions) -> SourceOptions:
+        """These options, with the prefix and the types of a former run where none are given."""
+        types = {**before.types, **self.types}
+        return replace(
+            self,
+            id_prefix=before.id_prefix if self.id_prefix is None else self.id_prefix,
+            types={name: kind for name, kind in types.items() if kind != "auto"},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +79,9 @@ class Entry:
     item : None for an entry that can't become an item
     reason : what is wrong with it, and what to do
     reference : the picture, where known
-    hides : what else is there couldn't be seen, so that nothing may be taken for gone
+    hides : items may be behind it that can't be seen, so that these aren't taken for gone
+    under : with `hides`, how the ids of those items begin; "" where it may be any
+    id : of the item that can't be made, where known: it isn't taken for gone either
     """
 
     place: str
@@ -56,6 +89,8 @@ class Entry:
     reason: str = ""
     reference: str = ""
     hides: bool = False
+    under: str = ""
+    id: str = ""
 
 
 class Source(Protocol):

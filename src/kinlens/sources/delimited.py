@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import csv
-import math
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from kinlens.errors import SourceError
 from kinlens.sources.base import Entry, SourceOptions
-from kinlens.sources.rows import MAX_INTEGER, choose_columns
+from kinlens.sources.column_types import ColumnReport
+from kinlens.sources.guessing import ColumnGuess
+from kinlens.sources.rows import choose_columns
 from kinlens.types import Value
 
 DELIMITERS = ",;\t|"
 FIELD_LIMIT = 2**26
 """Characters of one cell; a picture of 20 MB as a data URL takes 27 million."""
 
-_NUMBER = re.compile(
-    r"\s*[+-]?(0|[1-9]\d*|\d*\.\d+|(0|[1-9]\d*)\.)([eE][+-]?\d{1,3})?\s*", re.ASCII
-)
-_BOOLEAN = re.compile(r"\s*(true|false)\s*", re.IGNORECASE)
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+_TORN = (
+    "A quote in the row isn't closed, or not where its cell ends, so that the lines behind it may "
+    "be part of the cell; close it, or write two quotes for one within a cell."
+)
 
 
 class DelimitedSource:
     """A CSV or TSV file with a header, in UTF-8.
 
-    A column is of numbers if each of its cells is one, of booleans if each is true or false, else
-    of texts; empty cells count as missing. A number with leading zeros, such as a postal code, is a
-    text, and so is every id.
+    A column is of the kind that was declared for it; else of numbers if most of its cells are, of
+    booleans if most are true or false, and else of texts. Cells of another kind are left out and
+    counted; empty ones are missing. One number with leading zeros, such as a postal code, makes a
+    column one of texts, and every id is a text.
 
     Raises
     ------
@@ -44,7 +47,7 @@ class DelimitedSource:
         tabs = path.suffix.lower() in (".tsv", ".tab")
         self._delimiter = "\t" if tabs else _most_frequent(DELIMITERS, line)
         self._header = self._read_header()
-        self._count, self._converters, first = self._survey()
+        self._count, self._columns, first = self._survey()
         columns = [name for name in self._header if name]
         self._reader = choose_columns(self._path, columns, first, options)
 
@@ -57,19 +60,32 @@ class DelimitedSource:
         """See `Source.count`."""
         return self._count
 
+    def column_reports(self) -> list[ColumnReport]:
+        """The columns with values of several kinds, as met since the iteration began."""
+        texts = (self._reader.id_column, self._reader.picture_column, "")
+        guessed = [column.report(name) for name, column in self._guessed() if name not in texts]
+        return [*self._reader.types.reports(), *(one for one in guessed if one is not None)]
+
+    def _guessed(self) -> list[tuple[str, ColumnGuess]]:
+        pairs = zip(self._header, self._columns, strict=True)
+        return [(name, column) for name, column in pairs if name not in self._reader.types]
+
     def __iter__(self) -> Iterator[Entry]:
-        for line, cells in self._rows():
-            bad = self._fault(cells)
+        self._reader.types.restart()
+        for column in self._columns:
+            column.restart()
+        for line, cells, torn in self._rows():
+            bad = _TORN if torn else self._fault(cells)
             if bad:
-                yield Entry(f"{self._path.name}:{line}", None, bad)
+                yield Entry(f"{self._path.name}:{line}", None, bad, hides=True)
             else:
                 yield self._reader.read(self._typed(cells), line)
 
     def _typed(self, cells: Sequence[str]) -> dict[str, Value]:
-        texts = (self._reader.id_column, self._reader.picture_column)
+        texts = {self._reader.id_column, self._reader.picture_column, *self._reader.types.names}
         return {
-            name: cell if name in texts else convert(cell)
-            for name, cell, convert in zip(self._header, cells, self._converters, strict=True)
+            name: cell if name in texts else column.convert(cell)
+            for name, cell, column in zip(self._header, cells, self._columns, strict=True)
             if name
         }
 
@@ -83,20 +99,20 @@ class DelimitedSource:
             return "The row isn't UTF-8; save the table in that encoding."
         return ""
 
-    def _survey(self) -> tuple[int, list[Callable[[str], Value]], list[dict[str, str]]]:
+    def _survey(self) -> tuple[int, list[ColumnGuess], list[dict[str, str]]]:
         """Rows, how to read each column, and the first rows."""
-        kinds = [_Kind() for _ in self._header]
+        columns = [ColumnGuess() for _ in self._header]
         count = 0
         first: list[dict[str, str]] = []
-        for _, cells in self._rows():
+        for _, cells, torn in self._rows():
             count += 1
-            if len(cells) != len(kinds):
+            if torn or len(cells) != len(columns):
                 continue
             if len(first) < 20:
                 first.append(dict(zip(self._header, cells, strict=True)))
-            for kind, cell in zip(kinds, cells, strict=True):
-                kind.see(cell)
-        return count, [kind.converter for kind in kinds], first
+            for column, cell in zip(columns, cells, strict=True):
+                column.see(cell)
+        return count, columns, first
 
     def _read_header(self) -> list[str]:
         with self._open() as file:
@@ -118,16 +134,22 @@ class DelimitedSource:
             )
         return names
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line number and cells of each row that isn't empty, without the header."""
+    def _rows(self) -> Iterator[tuple[int, list[str], bool]]:
+        """Of each row that isn't empty: its line, its cells, and whether its quotes are broken.
+
+        A quote that isn't closed, or not where its cell ends, makes one cell of many lines; so does
+        the end of a file that was cut off.
+        """
         csv.field_size_limit(FIELD_LIMIT)
         line = 1
         with self._open() as file:
-            reader = csv.reader(file, delimiter=self._delimiter)
+            lines = _Lines(file)
+            reader = csv.reader(lines, delimiter=self._delimiter)
             try:
                 for position, cells in enumerate(reader):
+                    read = lines.take()
                     if position and any(cells):
-                        yield line, cells
+                        yield line, cells, self._is_torn(read)
                     line = reader.line_num + 1
             except (csv.Error, OSError) as error:
                 raise SourceError(
@@ -135,58 +157,39 @@ class DelimitedSource:
                     "left open there."
                 ) from error
 
+    def _is_torn(self, lines: Sequence[str]) -> bool:
+        whole = len(lines) == 1 and lines[0].endswith(("\n", "\r"))
+        if whole and lines[0].count('"') % 2 == 0:
+            return False
+        try:
+            list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return True
+        return False
+
     def _open(self) -> TextIO:
         return self._path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-class _Kind:
-    """What the cells of a column have in common."""
+class _Lines:
+    """The lines of a file, which keeps those of the row that is being read."""
 
-    def __init__(self) -> None:
-        self._number = self._boolean = True
-        self._seen = False
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._read: list[str] = []
 
-    def see(self, cell: str) -> None:
-        if not (self._number or self._boolean) or not cell or cell.isspace():
-            return
-        self._seen = True
-        self._number = self._number and _is_number(cell)
-        self._boolean = self._boolean and _BOOLEAN.fullmatch(cell) is not None
+    def __iter__(self) -> Iterator[str]:
+        return self
 
-    @property
-    def converter(self) -> Callable[[str], Value]:
-        if self._seen and self._number:
-            return _to_number
-        if self._seen and self._boolean:
-            return _to_boolean
-        return _to_text
+    def __next__(self) -> str:
+        line = next(self._file)
+        self._read.append(line)
+        return line
 
-
-def _is_number(cell: str) -> bool:
-    if not _NUMBER.fullmatch(cell):
-        return False
-    digits = cell.strip().lstrip("+-")
-    if digits.isdigit():
-        return len(digits) < 20 and int(digits) <= MAX_INTEGER
-    return math.isfinite(float(cell))
-
-
-def _to_number(cell: str) -> Value:
-    if not _is_number(cell):
-        return _to_text(cell)
-    try:
-        return int(cell)
-    except ValueError:
-        return float(cell)
-
-
-def _to_boolean(cell: str) -> Value:
-    word = cell.strip().lower()
-    return word == "true" if word in ("true", "false") else _to_text(cell)
-
-
-def _to_text(cell: str) -> Value:
-    return cell if cell and not cell.isspace() else None
+    def take(self) -> list[str]:
+        """The lines since the last call."""
+        read, self._read = self._read, []
+        return read
 
 
 def _first_line(path: Path) -> bytes:

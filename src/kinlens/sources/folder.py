@@ -10,7 +10,8 @@ from pathlib import Path
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.images import sniff
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
-from kinlens.types import NewItem
+from kinlens.sources.column_types import ColumnReport, ColumnTypes
+from kinlens.types import NewItem, Value
 
 DATA_FILE = "catalog.sqlite"
 """A folder that holds this file is Kinlens's own: the copies in it aren't the user's pictures."""
@@ -31,6 +32,7 @@ class FolderSource:
     def __init__(self, path: Path, options: SourceOptions) -> None:
         self._root = Path(os.path.abspath(path))  # noqa: PTH100  # links keep their names
         self.options = options
+        self._types = ColumnTypes(options.types)
         try:
             os.scandir(self._root).close()
         except OSError as error:
@@ -48,6 +50,7 @@ class FolderSource:
         return sum(1 for _ in self._walk(self._root, "", ()))
 
     def __iter__(self) -> Iterator[Entry]:
+        self._types.restart()
         for relative in self._walk(self._root, "", ()):
             yield relative if isinstance(relative, Entry) else self._entry(relative)
 
@@ -70,9 +73,11 @@ class FolderSource:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError as error:
             reason = (
-                f"The folder can't be read: {error.strerror}. While it can't, nothing is pruned."
+                f"The folder can't be read: {error.strerror}. While it can't, nothing of it is "
+                "pruned."
             )
-            yield Entry(prefix or folder.name, None, reason, str(folder), hides=True)
+            place = prefix or folder.name
+            yield Entry(place, None, reason, str(folder), hides=True, under=prefix)
             return
         identity = (here.st_dev, here.st_ino)
         if identity in above or any(entry.name == DATA_FILE for entry in entries):
@@ -87,7 +92,16 @@ class FolderSource:
             elif _is_picture(entry):
                 yield prefix + entry.name
 
-    def _fields(self, relative: str) -> dict[str, str]:
+    def column_reports(self) -> list[ColumnReport]:
+        """What didn't fit the declared types, since the iteration began."""
+        return self._types.reports()
+
+    def _fields(self, relative: str) -> dict[str, Value]:
+        found = self._names_of_folders(relative)
+        self._types.apply(found)
+        return found
+
+    def _names_of_folders(self, relative: str) -> dict[str, Value]:
         names = self.options.folders_as
         folders = relative.split("/")[:-1]
         if not names or not folders:

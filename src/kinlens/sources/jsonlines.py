@@ -10,6 +10,7 @@ from typing import Any
 
 from kinlens.errors import SourceError
 from kinlens.sources.base import Entry, SourceOptions
+from kinlens.sources.column_types import ColumnReport
 from kinlens.sources.rows import choose_columns
 
 LINE_LIMIT = 2**26
@@ -53,13 +54,19 @@ class JsonLinesSource:
         with self._path.open("rb") as file:
             return sum(1 for line in iter(lambda: file.readline(LINE_LIMIT), b"") if line.strip())
 
+    def column_reports(self) -> list[ColumnReport]:
+        """What didn't fit the declared types, since the iteration began."""
+        return self._reader.types.reports()
+
     def __iter__(self) -> Iterator[Entry]:
+        self._reader.types.restart()
         for line, row in self._rows():
             if row is None:
                 yield Entry(
                     f"{self._path.name}:{line}",
                     None,
                     "The line isn't a JSON object in UTF-8; write one object a line.",
+                    hides=True,
                 )
             else:
                 yield self._reader.read(row, line)

@@ -9,6 +9,7 @@ from typing import Any
 
 from kinlens.parquet import ParquetTable
 from kinlens.sources.base import Entry, SourceOptions
+from kinlens.sources.column_types import ColumnReport
 from kinlens.sources.rows import choose_columns
 
 BATCH_ROWS = 256
@@ -39,7 +40,12 @@ class ParquetSource:
         """See `Source.count`."""
         return len(self._table)
 
+    def column_reports(self) -> list[ColumnReport]:
+        """What didn't fit the declared types, since the iteration began."""
+        return self._reader.types.reports()
+
     def __iter__(self) -> Iterator[Entry]:
+        self._reader.types.restart()
         for number, row in self._rows():
             yield self._reader.read(row, number)
 

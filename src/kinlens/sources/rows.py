@@ -12,7 +12,8 @@ from typing import Any
 
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
-from kinlens.types import NewItem, Value, picture_source
+from kinlens.sources.column_types import MAX_INTEGER, ColumnTypes
+from kinlens.types import NewItem, Value, check_id, picture_source
 
 ID_COLUMNS = (
     "id", "item_id", "itemid", "sku", "product_id", "productid", "article_id", "articleid",
@@ -26,7 +27,6 @@ PICTURE_COLUMNS = (
 PICTURE_FOLDERS = ("images", "pictures", "photos", "imgs", "img", ".")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-MAX_INTEGER = 2**63 - 1
 
 
 @dataclass
@@ -40,6 +40,7 @@ class RowReader:
     picture_column : "" where a template or the convention gives the picture
     template : such as "images/{id}.jpg", or ""
     folder : where pictures named by id are found by convention, or None
+    types : kinds that were declared for the other columns
     """
 
     table: Path
@@ -47,6 +48,7 @@ class RowReader:
     picture_column: str
     template: str = ""
     folder: Path | None = None
+    types: ColumnTypes = field(default_factory=lambda: ColumnTypes({}))
     _extension: str = field(default="jpg", init=False)
 
     def read(self, row: Mapping[str, Any], line: int) -> Entry:
@@ -56,7 +58,17 @@ class RowReader:
             return Entry(place, self._item(row))
         except InvalidInput as error:
             picture = row.get(self.picture_column, "")
-            return Entry(place, None, str(error), picture if isinstance(picture, str) else "")
+            reference = picture if isinstance(picture, str) else ""
+            item_id = self._id_of(row)
+            return Entry(place, None, str(error), reference, hides=not item_id, id=item_id)
+
+    def _id_of(self, row: Mapping[str, Any]) -> str:
+        try:
+            item_id = text_of(row.get(self.id_column or self.picture_column))
+            check_id(item_id)
+        except InvalidInput:
+            return ""
+        return item_id
 
     def _item(self, row: Mapping[str, Any]) -> NewItem:
         key = self.id_column or self.picture_column
@@ -67,6 +79,7 @@ class RowReader:
         for name, value in row.items():
             if name not in (self.id_column, self.picture_column):
                 flatten(name, value, metadata)
+        self.types.apply(metadata)
         return NewItem(item_id, **self._picture(row, item_id), metadata=metadata)
 
     def _picture(self, row: Mapping[str, Any], item_id: str) -> dict[str, Any]:
@@ -127,6 +140,14 @@ def choose_columns(
     ------
     SourceError : a column that isn't there, or no way to a picture
     """
+    reader = _way_to_pictures(table, columns, first, options)
+    reader.types = ColumnTypes(options.types)
+    return reader
+
+
+def _way_to_pictures(
+    table: Path, columns: Sequence[str], first: Iterable[Mapping[str, Any]], options: SourceOptions
+) -> RowReader:
     identifier = _named(table, columns, options.id_column, "--id-column")
     identifier = identifier or _conventional(columns, ID_COLUMNS)
     picture = _named(table, columns, options.picture_column, "--picture-column")

@@ -2,6 +2,7 @@
  * The HTTP API, typed. Addresses are relative to the page, so that it works behind a prefix.
  */
 
+import { parse, stringify } from './json.js';
 import { secrets } from './storage.js';
 
 /** @typedef {import('./state.js').Scalar} Scalar */
@@ -38,12 +39,14 @@ import { secrets } from './storage.js';
  * @property {'string' | 'number' | 'boolean' | 'list' | 'mixed'} kind
  * @property {number} count
  * @property {number} distinct
- * @property {number | null} minimum
- * @property {number | null} maximum
+ * @property {number | bigint | null} minimum
+ * @property {number | bigint | null} maximum
  */
 /** @typedef {Record<string, unknown>} Where */
 
 const KEY = 'kinlens-key';
+/** What a header takes: a key that was copied with other characters is a wrong one. */
+const SENDABLE = /^[\x21-\x7e]+$/;
 
 /** An answer that isn't a success: the server's problem document. */
 export class Problem extends Error {
@@ -53,14 +56,16 @@ export class Problem extends Error {
    * @param {string} title
    * @param {string} detail
    * @param {number | null} retryAfter seconds
+   * @param {boolean} keyed whether the request carried a key
    */
-  constructor(slug, status, title, detail, retryAfter) {
+  constructor(slug, status, title, detail, retryAfter, keyed) {
     super(detail || title);
     this.slug = slug;
     this.status = status;
     this.title = title;
     this.detail = detail;
     this.retryAfter = retryAfter;
+    this.keyed = keyed;
   }
 }
 
@@ -72,9 +77,9 @@ export function apiKey() {
   return secrets.get(KEY) ?? '';
 }
 
-/** @param {string} key */
-export function setApiKey(key) {
-  secrets.set(KEY, key);
+/** @param {string} text as it was pasted, perhaps as the whole header */
+export function setApiKey(text) {
+  secrets.set(KEY, text.trim().replace(/^(?:Authorization:\s*)?Bearer\s+/i, ''));
 }
 
 /**
@@ -85,7 +90,9 @@ export function setApiKey(key) {
 export async function request(path, init = {}) {
   const headers = new Headers(init.headers);
   if (!headers.has('Accept')) headers.set('Accept', 'application/json');
-  if (apiKey()) headers.set('Authorization', `Bearer ${apiKey()}`);
+  const key = apiKey();
+  if (key && !SENDABLE.test(key)) throw new Problem('unauthenticated', 401, 'Unauthorized', '', null, true);
+  if (key) headers.set('Authorization', `Bearer ${key}`);
   /** @type {Response} */
   let response;
   try {
@@ -94,7 +101,7 @@ export async function request(path, init = {}) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new Unreachable('Kinlens does not answer.');
   }
-  if (!response.ok) throw await problem(response);
+  if (!response.ok) throw await problem(response, Boolean(key));
   return response;
 }
 
@@ -104,11 +111,14 @@ export async function request(path, init = {}) {
  * @returns {Promise<any>}
  */
 export async function call(path, init = {}) {
-  return (await request(path, init)).json();
+  return parse(await (await request(path, init)).text());
 }
 
-/** @param {Response} response */
-async function problem(response) {
+/**
+ * @param {Response} response
+ * @param {boolean} keyed
+ */
+async function problem(response, keyed) {
   const wait = Number(response.headers.get('Retry-After'));
   const document = await response.json().catch(() => null);
   return new Problem(
@@ -117,6 +127,7 @@ async function problem(response) {
     String(document?.title ?? response.statusText),
     typeof document?.detail === 'string' ? document.detail : '',
     wait > 0 ? wait : null,
+    keyed,
   );
 }
 
@@ -127,7 +138,7 @@ async function problem(response) {
  */
 function post(path, body, signal) {
   const headers = { 'Content-Type': 'application/json' };
-  return call(path, { method: 'POST', headers, body: JSON.stringify(body), signal });
+  return call(path, { method: 'POST', headers, body: stringify(body), signal });
 }
 
 /** @param {Record<string, string | number | undefined>} values */
@@ -149,8 +160,18 @@ export function search(query, uploads, signal) {
   if (!uploads.length) return post('v1/search', query, signal);
   const form = new FormData();
   for (const blob of uploads) form.append('image', blob, 'query');
-  form.append('query', JSON.stringify(query));
+  form.append('query', stringify(query));
   return call('v1/search', { method: 'POST', body: form, signal });
+}
+
+/**
+ * @param {Blob} picture that this browser doesn't show
+ * @returns {Promise<Blob>} a JPEG of it
+ */
+export async function preview(picture) {
+  const form = new FormData();
+  form.append('image', picture, 'picture');
+  return (await request('v1/preview', { method: 'POST', body: form })).blob();
 }
 
 /**
@@ -159,22 +180,20 @@ export function search(query, uploads, signal) {
  * @returns {Promise<Page>}
  */
 export function listItems({ limit, after, where }, signal) {
-  const params = queryString({ limit, after, where: where && JSON.stringify(where) });
+  const params = queryString({ limit, after, where: where && stringify(where) });
   return call(`v1/items?${params}`, { signal });
 }
 
-/** A path segment for an id, which may hold slashes and anything else. @param {string} id */
-function segment(id) {
-  return id.split('/').map(encodeURIComponent).join('/');
-}
 
 /**
+ * An id is one segment of the path, slashes and all: a browser resolves the segments "." and "..".
+ *
  * @param {string} id
  * @param {AbortSignal} [signal]
  * @returns {Promise<Item>}
  */
 export function getItem(id, signal) {
-  return call(`v1/items/${segment(id)}`, { signal });
+  return call(`v1/items/${encodeURIComponent(id)}`, { signal });
 }
 
 /**
@@ -184,7 +203,7 @@ export function getItem(id, signal) {
  * @returns {Promise<Answer>}
  */
 export function similar(id, k, signal) {
-  return call(`v1/items/${segment(id)}/similar?k=${k}`, { signal });
+  return call(`v1/items/${encodeURIComponent(id)}/similar?k=${k}`, { signal });
 }
 
 /**

@@ -1,13 +1,17 @@
 /**
- * What to say of an item: which field is its title, which few are worth showing in the grid, and
- * how names and values read.
+ * What to say of an item: which of its fields is its title, which few are worth showing in the grid,
+ * and how names and values read.
  */
 
+import { own } from './json.js';
+import { Names } from './names.js';
+import { writeNumber } from './numbers.js';
 import { choices } from './storage.js';
 
 /** @typedef {import('./api.js').Field} Field */
 /** @typedef {import('./api.js').Item} Item */
 /** @typedef {import('./api.js').Metadata} Metadata */
+/** @typedef {import('./numbers.js').Num} Num */
 /** @typedef {import('./state.js').Scalar} Scalar */
 
 const TITLE = [/^(title|name)$/i, /^(product|item|display)[_ -]?(display)?[_ -]?(name|title)$/i, /(name|title)$/i, /^(label|caption)$/i];
@@ -15,33 +19,38 @@ const WORTH = [/price|cost/i, /colou?r/i, /type|category|kind|class/i, /brand|ma
 const SHOWN = 2;
 const STORAGE = 'kinlens-shown';
 
-// Made once: toLocaleString makes one for each number.
-const PLAIN = new Intl.NumberFormat('en', { maximumFractionDigits: 4 });
-const MONEY = new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-
 export class Captions {
   /** @type {Map<string, Field>} */
   #fields = new Map();
-  /** @type {string | null} */
-  #title = null;
+  /** @type {string[]} the fields that may hold an item's title, the most telling first */
+  #titles = [];
+  #names = new Names([]);
   /** @type {string[]} */
   #guess = [];
 
   /** @param {Field[]} fields of the catalog */
   learn(fields) {
     this.#fields = new Map(fields.map((field) => [field.name, field]));
-    this.#title = titleField(fields);
-    this.#guess = worthShowing(fields.filter((field) => field.name !== this.#title));
+    this.#titles = titleFields(fields);
+    this.#guess = worthShowing(this.choices);
   }
 
   /** @returns {Field[]} that can be shown under a picture */
   get choices() {
-    return [...this.#fields.values()].filter((field) => field.name !== this.#title);
+    return [...this.#fields.values()].filter((field) => field.name !== this.#titles[0]);
   }
 
-  /** @returns {string | null} the field that titles are taken from */
-  get titled() {
-    return this.#title;
+  /**
+   * @param {Item} item
+   * @returns {string | null} the field that its title is taken from
+   */
+  titled(item) {
+    return this.#titles.find((name) => isTitle(own(item.metadata, name))) ?? null;
+  }
+
+  /** Name these items so that one can be told from another. @param {Item[]} items */
+  tellApart(items) {
+    this.#names = new Names(items.map((item) => ({ id: item.id, title: this.#titleOf(item) })));
   }
 
   /** @returns {string[]} the fields shown under each picture */
@@ -61,20 +70,25 @@ export class Captions {
    * @returns {string}
    */
   title(item) {
-    const value = this.#title === null ? null : item.metadata[this.#title];
-    if (typeof value === 'string' && value.trim()) return value;
-    return item.id.split('/').filter(Boolean).at(-1) ?? item.id; // an id that is a path
+    return this.#titleOf(item) ?? this.#names.short(item.id);
   }
 
   /**
    * @param {Item} item
-   * @returns {string} such as "Black · 39.90"
+   * @returns {string} such as "Black · 39.90"; where others have the same title, its id too
    */
   details(item) {
-    return this.shown
-      .map((name) => this.value(name, item.metadata[name] ?? null))
-      .filter(Boolean)
-      .join(' · ');
+    const title = this.#titleOf(item);
+    const titled = this.titled(item);
+    const parts = this.shown.filter((name) => name !== titled).map((name) => this.value(name, own(item.metadata, name) ?? null));
+    if (title !== null && this.#names.isShared(title)) parts.unshift(this.#names.short(item.id));
+    return parts.filter(Boolean).join(' · ');
+  }
+
+  /** @param {Item} item */
+  #titleOf(item) {
+    const field = this.titled(item);
+    return field === null ? null : String(own(item.metadata, field));
   }
 
   /**
@@ -86,17 +100,17 @@ export class Captions {
     if (value === null) return '';
     if (Array.isArray(value)) return value.join(', ');
     if (typeof value === 'boolean') return value ? 'Yes' : 'No';
-    return typeof value === 'number' ? this.number(name, value) : value;
+    return typeof value === 'string' ? value : this.number(name, value);
   }
 
   /**
    * @param {string} name
-   * @param {number} value
+   * @param {Num} value
+   * @param {boolean} [full] with all its digits
    */
-  number(name, value) {
+  number(name, value, full = false) {
     if (Number.isInteger(value) && this.#isYear(name)) return String(value);
-    const money = /price|cost/i.test(name) && this.#hasCents(name);
-    return (money ? MONEY : PLAIN).format(value);
+    return writeNumber(value, { money: /price|cost/i.test(name) && this.#hasCents(name), full });
   }
 
   /** @param {string} name */
@@ -114,16 +128,23 @@ export class Captions {
 }
 
 /**
+ * One item with a `title` must not hide the `name` of all others: a field that names few items, or
+ * many alike, comes after those that tell more apart.
+ *
  * @param {Field[]} fields
- * @returns {string | null}
+ * @returns {string[]} that may hold titles, the one to take first at the front
  */
-export function titleField(fields) {
-  const texts = fields.filter((field) => field.kind === 'string');
-  for (const pattern of TITLE) {
-    const found = texts.find((field) => pattern.test(field.name));
-    if (found) return found.name;
-  }
-  return null;
+export function titleFields(fields) {
+  const texts = fields.filter((field) => field.kind === 'string' || field.kind === 'mixed');
+  const named = [...new Set(TITLE.flatMap((pattern) => texts.filter((field) => pattern.test(field.name))))];
+  const most = Math.max(0, ...named.map((field) => field.distinct));
+  const telling = named.filter((field) => 2 * field.distinct >= most);
+  return [...telling, ...named.filter((field) => !telling.includes(field))].map((field) => field.name);
+}
+
+/** @param {Scalar | string[] | null | undefined} value */
+function isTitle(value) {
+  return typeof value === 'string' ? value.trim() !== '' : typeof value === 'number' || typeof value === 'bigint';
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { countFacets } from './api.js';
+import { own, stringify } from './json.js';
 import { toWhere } from './state.js';
 
 /** @typedef {import('./state.js').State} State */
@@ -23,21 +24,21 @@ export class Counts {
    * @param {number} total of the answer: when it changes with the same filter, items came or went
    */
   async update(state, total) {
-    const asked = JSON.stringify([toWhere(state) ?? {}, total, this.panel.counted]);
+    const asked = stringify([toWhere(state) ?? {}, total, this.panel.counted]);
     if (asked === this.#asked || !this.panel.counted.length) return;
     this.#asked = asked;
     this.#controller.abort();
     this.#controller = new AbortController();
     const { signal } = this.#controller;
-    const chosen = this.panel.counted.filter((field) => state.values[field]);
-    const others = this.panel.counted.filter((field) => !state.values[field]);
+    const chosen = this.panel.counted.filter((field) => own(state.values, field));
+    const others = this.panel.counted.filter((field) => !own(state.values, field));
     const asks = [
       ...(others.length ? [countFacets(others, toWhere(state), signal)] : []),
       ...chosen.map((field) => countFacets([field], toWhere(state, field), signal)),
     ];
     try {
       const answers = await Promise.all(asks);
-      this.panel.count(Object.assign({}, ...answers.map((answer) => answer.facets)));
+      this.panel.count(Object.fromEntries(answers.flatMap((answer) => Object.entries(answer.facets))));
     } catch {
       // The grid tells what is wrong; the counts come with the next answer.
       if (!signal.aborted) this.#asked = '';

@@ -159,7 +159,7 @@ export class Detail {
   /** @param {Item} item */
   #metadata(item) {
     const rows = Object.entries(item.metadata).filter(
-      ([name, value]) => name !== this.captions.titled && value !== null && value !== '',
+      ([name, value]) => name !== this.captions.titled(item) && value !== null && value !== '',
     );
     return el(
       'dl',

@@ -4,6 +4,7 @@
 
 import { cssColor, humanize } from './captions.js';
 import { announce, el, icon } from './dom.js';
+import { own, stringify } from './json.js';
 import { RangeControl } from './range.js';
 import { clearFilters, filtered, setRange, toggleValue } from './state.js';
 
@@ -17,6 +18,9 @@ const FEW = 6;
 const MOST_VALUES = 200;
 const OPEN_GROUPS = 4;
 const SEARCHED_FROM = 14;
+const LONG = 24;
+/** A word by itself says what it filters; a number, a blank or "none" needs its field beside it. */
+const TELLING = /^(?!\s*(?:null|none|nan|n\/a|true|false|yes|no|unknown|other)\s*$).*\p{L}{2}/isu;
 
 export class FacetPanel {
   /** @type {Field[]} */
@@ -62,7 +66,7 @@ export class FacetPanel {
   show(state) {
     this.#state = state;
     this.#showChips(state);
-    for (const [name, range] of this.#ranges) range.show(state.ranges[name] ?? { min: null, max: null });
+    for (const [name, range] of this.#ranges) range.show(own(state.ranges, name) ?? { min: null, max: null });
     this.#draw();
   }
 
@@ -96,7 +100,7 @@ export class FacetPanel {
 
   /** @param {string} name */
   #isChosen(name) {
-    return Boolean(this.#state?.values[name] ?? this.#state?.ranges[name]);
+    return Boolean(this.#state && (own(this.#state.values, name) ?? own(this.#state.ranges, name)));
   }
 
   #draw() {
@@ -110,8 +114,8 @@ export class FacetPanel {
     const group = this.#groups.get(field.name);
     const body = group?.querySelector('.values');
     if (!group || !body || !this.#state) return;
-    const chosen = this.#state.values[field.name] ?? [];
-    const counts = withChosen(this.#counts[field.name] ?? [], chosen);
+    const chosen = own(this.#state.values, field.name) ?? [];
+    const counts = withChosen(own(this.#counts, field.name) ?? [], chosen);
     const typed = (this.#typed.get(field.name) ?? '').toLowerCase();
     const wide = this.#wide.has(field.name);
     const found = counts.filter(({ value }) => this.captions.value(field.name, value).toLowerCase().includes(typed));
@@ -138,7 +142,7 @@ export class FacetPanel {
     const text = this.captions.value(field.name, value);
     const box = el('input', {
       type: 'checkbox',
-      value: JSON.stringify(value),
+      value: stringify(value),
       onchange: () => this.onchange((now) => toggleValue(now, field.name, scalar)),
     });
     box.checked = chosen.includes(scalar);
@@ -150,7 +154,7 @@ export class FacetPanel {
       {},
       box,
       swatch,
-      el('span', { class: 'name' }, text || '–'),
+      el('span', { class: text.trim() ? 'name' : 'name quiet', title: text.length > LONG ? text : null }, shown(text)),
       el('span', { class: 'count' }, count.toLocaleString('en')),
     );
     return el('li', { class: count === 0 ? 'none' : '' }, label);
@@ -195,13 +199,14 @@ export class FacetPanel {
     const chips = [];
     for (const [field, values] of Object.entries(state.values)) {
       for (const value of values) {
-        const text = typeof value === 'boolean' ? `${humanize(field)}: ${this.captions.value(field, value)}` : this.captions.value(field, value);
-        chips.push(this.#chip(text, (now) => toggleValue(now, field, value)));
+        const text = shown(this.captions.value(field, value));
+        const clear = typeof value === 'string' && TELLING.test(value);
+        chips.push(this.#chip(clear ? text : `${humanize(field)}: ${text}`, (now) => toggleValue(now, field, value)));
       }
     }
     for (const [field, { min, max }] of Object.entries(state.ranges)) {
-      /** @param {number} bound */
-      const read = (bound) => this.captions.number(field, bound);
+      /** @param {import('./numbers.js').Num} bound */
+      const read = (bound) => this.captions.number(field, bound, true);
       const text = min === null ? `up to ${read(max ?? 0)}` : max === null ? `from ${read(min)}` : `${read(min)} – ${read(max)}`;
       chips.push(this.#chip(`${humanize(field)} ${text}`, (now) => setRange(now, field, { min: null, max: null })));
     }
@@ -222,8 +227,18 @@ export class FacetPanel {
    */
   #chip(text, change) {
     const label = `Remove filter ${text}`;
-    return el('button', { class: 'chip', type: 'button', 'aria-label': label, onclick: () => this.onchange(change) }, text, icon('close'));
+    return el(
+      'button',
+      { class: 'chip', type: 'button', title: text.length > LONG ? text : null, 'aria-label': label, onclick: () => this.onchange(change) },
+      el('span', {}, text),
+      icon('close'),
+    );
   }
+}
+
+/** @param {string} text */
+function shown(text) {
+  return text.trim() ? text : '(empty)';
 }
 
 /** @param {Field} field */

@@ -47,6 +47,7 @@ export class Grid {
     this.items = items;
     this.#ratio ||= items.length ? commonRatio(items) : 0;
     if (this.#ratio) this.list.style.setProperty('--ratio', String(this.#ratio));
+    this.captions.tellApart(items);
     const before = this.#tiles;
     this.#tiles = new Map();
     for (const item of items) {
@@ -74,6 +75,7 @@ export class Grid {
     fresh.forEach((item, at) => this.#tiles.set(item.id, /** @type {HTMLLIElement} */ (tiles[at])));
     this.list.append(...tiles);
     this.#firstTabStop();
+    this.recaption();
   }
 
   /** Grey tiles in place of what is on its way. @param {number} count */
@@ -86,8 +88,9 @@ export class Grid {
     this.list.replaceChildren(...tiles);
   }
 
-  /** Write the captions again, after other fields were chosen. */
+  /** Write the captions again, after other fields were chosen or more pictures came. */
   recaption() {
+    this.captions.tellApart(this.items);
     for (const item of this.items) {
       const tile = this.#tiles.get(item.id);
       if (tile) this.#caption(tile, item);

@@ -7,6 +7,11 @@ import { DRAGGED_ITEM } from './grid.js';
 import { keepUpload } from './uploads.js';
 import { example } from './state.js';
 
+const UNTYPED = /^(?:application\/(?:octet-stream|x-unknown|unknown))?$/i;
+const PICTURE_NAME = /\.(?:jpe?g|jpe|jfif|png|webp|gif|bmp|dib|tiff?|hei[cf]s?|hif|avifs?|jp2|j2k|jpx|jxl|mpo|p[bgpn]m|tga|ico|psd|dng)$/i;
+/** JPEG, PNG, GIF, WebP, BMP, TIFF, and the boxes of HEIC and AVIF. */
+const PICTURE_BYTES = /^(?:\xff\xd8\xff|\x89PNG|GIF8|RIFF[^]{4}WEBP|BM|II[*+]\0|MM\0[*+]|[^]{4}ftyp(?:hei|hev|mif1|msf1|avi[fs]))/;
+
 /** @typedef {import('./state.js').Example} Example */
 /** @typedef {'new' | 'plus' | 'minus'} Mode */
 /**
@@ -44,7 +49,8 @@ export class Intake {
    * @param {Mode} mode of the first; the others are added to it
    */
   async takeFiles(files, mode) {
-    const pictures = files.filter((file) => !file.type || file.type.startsWith('image/'));
+    const verdicts = await Promise.all(files.map(mayBePicture));
+    const pictures = files.filter((_, at) => verdicts[at]);
     if (!pictures.length) {
       const [first] = files;
       if (first) this.actions.refuse(`“${first.name}” isn’t a picture. Kinlens reads JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC and AVIF.`);
@@ -60,7 +66,7 @@ export class Intake {
    */
   takeLink(text, mode) {
     const address = text.trim();
-    const form = /^(https?:\/\/|data:image\/)/i.test(address) ? address : `https://${address}`;
+    const form = /^(https?:\/\/|data:)/i.test(address) ? address : `https://${address}`;
     if (!address || /\s/.test(address) || !URL.canParse(form)) {
       this.actions.refuse('That isn’t a link to a picture. A link starts with http:// or https://.');
     } else if (form.startsWith('data:')) {
@@ -136,6 +142,19 @@ export class Intake {
   }
 }
 
+/**
+ * Whether a file is worth sending. Browsers guess types from names and systems' settings: a HEIC may
+ * come as application/octet-stream. The server goes by the bytes, and says what it doesn't read.
+ *
+ * @param {File} file
+ * @returns {Promise<boolean>}
+ */
+async function mayBePicture(file) {
+  if (UNTYPED.test(file.type) || file.type.startsWith('image/') || PICTURE_NAME.test(file.name)) return true;
+  const head = await file.slice(0, 16).arrayBuffer().catch(() => new ArrayBuffer(0));
+  return PICTURE_BYTES.test(String.fromCharCode(...new Uint8Array(head)));
+}
+
 /** @param {DragEvent} event */
 function zoneAt(event) {
   const zones = [...document.querySelectorAll('#drop .zone')].filter((zone) => zone.getClientRects().length);
@@ -160,7 +179,7 @@ function modeOf(zone) {
  * @returns {File | null}
  */
 function fromDataUrl(address) {
-  const match = /^data:(image\/[\w.+-]+)(?:;[^,]*)?;base64,(.+)$/is.exec(address);
+  const match = /^data:([\w.+/-]*)(?:;[^,]*)?;base64,(.+)$/is.exec(address);
   if (!match) return null;
   try {
     const bytes = Uint8Array.from(atob(match[2] ?? ''), (char) => char.charCodeAt(0));

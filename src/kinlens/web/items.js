@@ -61,7 +61,7 @@ export function picture(item, which, props = {}) {
       if (retried) return image.classList.add('broken');
       retried = true;
       const fresh = await refresh(item.id).catch(() => null);
-      if (fresh) image.src = fresh[which];
+      if (fresh) image.src = address(fresh, which);
       else image.classList.add('broken');
     },
   });
@@ -70,8 +70,18 @@ export function picture(item, which, props = {}) {
     image.style.backgroundImage = `url(${JSON.stringify(item.thumbnail_url)})`;
     image.addEventListener('load', () => image.style.removeProperty('background-image'));
   }
-  image.src = item[which];
+  image.src = address(item, which);
   return toned(image);
+}
+
+/**
+ * Formats that browsers don't show, such as HEIC and TIFF, come as a JPEG.
+ *
+ * @param {Item} item
+ * @param {'thumbnail_url' | 'image_url'} which
+ */
+function address(item, which) {
+  return which === 'image_url' ? `${item.image_url}&rendition=browser` : item.thumbnail_url;
 }
 
 /**

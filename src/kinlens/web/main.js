@@ -2,7 +2,7 @@
  * Puts the page together: the state on one side, the parts that show and change it on the other.
  */
 
-import { listFields, setApiKey } from './api.js';
+import { listFields } from './api.js';
 import { Camera } from './camera.js';
 import { Captions } from './captions.js';
 import { Counts } from './counts.js';
@@ -11,6 +11,7 @@ import { announce, byId, fly, placeUnder, typed } from './dom.js';
 import { FacetPanel } from './facets.js';
 import { Grid } from './grid.js';
 import { Intake } from './intake.js';
+import { askKey, takeKey } from './key.js';
 import { watchKeys } from './keys.js';
 import { Options } from './options.js';
 import { QueryPanel } from './query.js';
@@ -64,8 +65,8 @@ const results = new Results(
   { main: byId('results'), status: byId('status'), message: byId('message'), more: typed('more', HTMLButtonElement) },
   grid,
   {
-    mend: (remedy, text) => {
-      if (remedy === 'key') askKey(text);
+    mend: (remedy, trouble) => {
+      if (remedy === 'key') askKey(trouble);
       else if (remedy === 'browse') intake.browse('new');
       else if (remedy === 'clear') store.step(emptyState());
     },
@@ -193,13 +194,6 @@ function refuse(message) {
   announce(message);
 }
 
-/** @param {string} text */
-function askKey(text) {
-  byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
-  const dialog = typed('key', HTMLDialogElement);
-  if (!dialog.open) dialog.showModal();
-}
-
 /**
  * @param {number} total
  * @param {import('./api.js').Answer | null} answer
@@ -256,9 +250,10 @@ byId('brand').addEventListener('click', (event) => {
   store.step(emptyState());
 });
 
-typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-  setApiKey(typed('key-input', HTMLInputElement).value.trim());
+typed('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+  takeKey(event);
   results.again();
+  detail.recaption();
 });
 
 // On a phone the filters are a sheet of their own; there is one set of them, which moves.

@@ -7,7 +7,7 @@ import { el, icon } from './dom.js';
 import { find, picture, recall } from './items.js';
 import { toned } from './tone.js';
 import { MAX_EXAMPLES } from './state.js';
-import { uploadAddress } from './uploads.js';
+import { previewed, uploadAddress } from './uploads.js';
 
 /** @typedef {import('./state.js').Example} Example */
 /** @typedef {import('./state.js').State} State */
@@ -145,16 +145,18 @@ export class QueryPanel {
     const address = entry.kind === 'url' ? entry.ref : await uploadAddress(entry.ref);
     if (!address) return stand('missing', 'Picture not here', 'It stays in the browser where it was dropped.');
     const image = toned(el('img', { class: 'shown', alt: 'Query picture', draggable: 'false', src: address }));
-    image.addEventListener('error', () => {
+    const fail = () => {
       if (!image.isConnected) return; // another picture has taken its place
       const instead =
         entry.kind === 'url'
           ? stand('link', hostOf(entry.ref), 'Kinlens fetches this picture itself; there is no preview.')
-          : stand('missing', 'No preview', 'This browser can’t show this format. Kinlens may still read it.');
+          : stand('missing', 'No preview', 'Neither this browser nor Kinlens can show this picture.');
       this.#shape(1.4);
       image.replaceWith(instead);
       this.stage.classList.add('blind');
-    });
+    };
+    if (entry.kind === 'upload') previewed(image, entry.ref, fail);
+    else image.addEventListener('error', fail);
     return image;
   }
 
@@ -265,7 +267,9 @@ async function thumbnail(entry) {
   const address = entry.kind === 'url' ? entry.ref : await uploadAddress(entry.ref);
   if (!address) return icon('missing');
   const image = toned(el('img', { src: address, alt: '', draggable: 'false' }));
-  image.addEventListener('error', () => image.replaceWith(icon(entry.kind === 'url' ? 'link' : 'picture')));
+  const fail = () => image.replaceWith(icon(entry.kind === 'url' ? 'link' : 'picture'));
+  if (entry.kind === 'upload') previewed(image, entry.ref, fail);
+  else image.addEventListener('error', fail);
   return image;
 }
 

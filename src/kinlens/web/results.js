@@ -17,7 +17,7 @@ import { getUpload } from './uploads.js';
 /** @typedef {{items: Item[], total: number, next: string | null, answer: Answer | null, warnings: string[], scroll: number}} Shown */
 /**
  * @typedef {object} ResultActions
- * @property {(remedy: Remedy, text: string) => void} mend
+ * @property {(remedy: Remedy, trouble: Trouble) => void} mend
  * @property {() => void} clearFilters
  * @property {(k: number) => void} showMore
  * @property {(total: number, answer: Answer | null) => void} answered
@@ -291,24 +291,24 @@ export class Results {
     const buttons = remedies.map((remedy, at) =>
       el(
         'button',
-        { class: at ? 'quiet-button' : 'button', type: 'button', onclick: () => this.#mend(remedy, text) },
+        { class: at ? 'quiet-button' : 'button', type: 'button', onclick: () => this.#mend(remedy, trouble) },
         REMEDIES[remedy],
       ),
     );
     this.#say('trouble', title, text, buttons);
     this.#asked = null;
     if (wait !== null) this.#countDown(wait);
-    if (remedies[0] === 'key') this.actions.mend('key', text);
+    if (remedies[0] === 'key') this.actions.mend('key', trouble);
     this.actions.failed(trouble);
   }
 
   /**
    * @param {Remedy} remedy
-   * @param {string} text
+   * @param {Trouble} trouble
    */
-  #mend(remedy, text) {
+  #mend(remedy, trouble) {
     if (remedy === 'retry') this.#send();
-    else this.actions.mend(remedy, text);
+    else this.actions.mend(remedy, trouble);
   }
 
   /** @param {number} seconds */

@@ -8,6 +8,9 @@
  * names a picture that this browser keeps.
  */
 
+import { own, parse, stringify } from './json.js';
+import { exact } from './numbers.js';
+
 /** @typedef {{x: number, y: number, width: number, height: number}} Crop fractions of the picture */
 /** @typedef {'id' | 'url' | 'upload'} SourceKind */
 /**
@@ -17,8 +20,9 @@
  * @property {number} weight negative for "less like this"
  * @property {Crop | null} crop
  */
-/** @typedef {string | number | boolean} Scalar */
-/** @typedef {{min: number | null, max: number | null}} Range */
+/** @typedef {import('./numbers.js').Num} Num */
+/** @typedef {string | boolean | Num} Scalar */
+/** @typedef {{min: Num | null, max: Num | null}} Range */
 /** @typedef {'cosine' | 'euclidean'} Metric */
 /**
  * @typedef {object} State
@@ -157,7 +161,7 @@ function short(value) {
 
 /** @param {Scalar} value */
 function writeValue(value) {
-  return typeof value === 'string' && !value.startsWith('!') ? value : `!${JSON.stringify(value)}`;
+  return typeof value === 'string' && !value.startsWith('!') ? value : `!${stringify(value)}`;
 }
 
 /**
@@ -167,8 +171,8 @@ function writeValue(value) {
 function readValue(text) {
   if (!text.startsWith('!')) return text;
   try {
-    const value = JSON.parse(text.slice(1));
-    return ['string', 'number', 'boolean'].includes(typeof value) ? value : undefined;
+    const value = parse(text.slice(1));
+    return ['string', 'number', 'bigint', 'boolean'].includes(typeof value) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -181,9 +185,9 @@ function readValue(text) {
 function readRange(text) {
   const match = /^(-?[\d.]+(?:e[+-]?\d+)?)?\.\.(-?[\d.]+(?:e[+-]?\d+)?)?$/i.exec(text);
   if (!match || (!match[1] && !match[2])) return null;
-  const min = match[1] ? Number(match[1]) : null;
-  const max = match[2] ? Number(match[2]) : null;
-  return Number.isNaN(min) || Number.isNaN(max) ? null : { min, max };
+  const min = match[1] ? exact(match[1]) : null;
+  const max = match[2] ? exact(match[2]) : null;
+  return min === null && max === null ? null : { min, max };
 }
 
 /**
@@ -195,16 +199,20 @@ function readRange(text) {
  * @returns {Record<string, unknown> | undefined}
  */
 export function toWhere(state, except) {
-  /** @type {Record<string, unknown>} */
-  const where = {};
+  /** @type {Map<string, Record<string, unknown>>} */
+  const tests = new Map();
   for (const [field, values] of Object.entries(state.values)) {
-    if (field !== except && values.length) where[field] = { $in: values };
+    if (field !== except && values.length) tests.set(field, { $in: values });
   }
   for (const [field, { min, max }] of Object.entries(state.ranges)) {
     if (field === except) continue;
-    where[field] = { ...(min === null ? {} : { $gte: min }), ...(max === null ? {} : { $lte: max }) };
+    const range = { ...(min === null ? {} : { $gte: min }), ...(max === null ? {} : { $lte: max }) };
+    tests.set(field, { ...tests.get(field), ...range });
   }
-  return Object.keys(where).length ? where : undefined;
+  if (!tests.size) return undefined;
+  const where = Object.fromEntries(tests);
+  // A name that begins like an operator is a field's only within $field.
+  return [...tests.keys()].some((field) => field.startsWith('$')) ? { $field: where } : where;
 }
 
 /**
@@ -222,7 +230,7 @@ export function filtered(state) {
  * @returns {State} with the value chosen, or no longer
  */
 export function toggleValue(state, field, value) {
-  const chosen = state.values[field] ?? [];
+  const chosen = own(state.values, field) ?? [];
   const next = chosen.includes(value) ? chosen.filter((other) => other !== value) : [...chosen, value];
   const { [field]: _, ...others } = state.values;
   return { ...state, values: next.length ? { ...others, [field]: next } : others };

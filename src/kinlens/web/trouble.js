@@ -2,7 +2,7 @@
  * What to tell a person when something fails, and what they can do about it.
  */
 
-import { Problem, Unreachable, apiKey } from './api.js';
+import { Problem, Unreachable } from './api.js';
 
 /** @typedef {'retry' | 'key' | 'browse' | 'clear'} Remedy */
 /**
@@ -12,7 +12,7 @@ import { Problem, Unreachable, apiKey } from './api.js';
  * @property {Remedy[]} remedies the first is the one to try
  * @property {number | null} wait seconds after which the page tries again by itself
  * @property {boolean} passing whether what was shown before stays true
- * @property {'link' | 'picture' | null} fault what was asked with that can't be had
+ * @property {'link' | 'picture' | 'key' | null} fault what was asked with that can't be had
  */
 
 /** The picture that was asked about is only in another browser. */
@@ -31,7 +31,6 @@ const LINK = ['forbidden-address', 'fetch-failed'];
 const OTHER = /** @type {Record<string, string>} */ ({
   'not-found': 'That item is no longer here',
   'picture-gone': 'That picture’s file has gone',
-  'permission-denied': 'This key may not search',
   'invalid-filter': 'These filters can’t be read',
   'encoder-mismatch': 'The catalog needs its other encoder',
 });
@@ -54,11 +53,13 @@ export function explain(error) {
 }
 
 /** @param {Problem} problem */
-function explainProblem({ slug, status, title, detail, retryAfter }) {
-  if (status === 401) {
-    const ask = 'Ask whoever runs it for an API key with the read scope.';
-    return trouble('This catalog needs a key', apiKey() && detail ? detail : ask, ['key']);
+function explainProblem({ slug, status, title, detail, retryAfter, keyed }) {
+  if (status === 401 && keyed) {
+    const text = 'Kinlens doesn’t know this key: it may be incomplete, made for another catalog, or revoked. Enter another.';
+    return trouble('That key doesn’t work', text, ['key'], { fault: 'key' });
   }
+  if (status === 401) return trouble('This catalog needs a key', 'Ask whoever runs it for an API key with the read scope.', ['key']);
+  if (status === 403 && keyed) return trouble('That key may not do this', detail, ['key'], { fault: 'key' });
   if (status === 429 || (status === 503 && retryAfter)) {
     const text = detail || 'The server has a lot to do.';
     return trouble('One moment', text, ['retry'], { wait: Math.ceil(retryAfter ?? 5), passing: true });

@@ -3,6 +3,8 @@
  * reload find them again. An address can only name them.
  */
 
+import { preview } from './api.js';
+
 const DATABASE = 'kinlens';
 const STORE = 'uploads';
 const KEEP = 60;
@@ -19,6 +21,8 @@ const LONGEST_SIDE = 2048;
 const memory = new Map();
 /** @type {Map<string, string>} */
 const addresses = new Map();
+/** @type {Map<string, string>} */
+const previews = new Map();
 
 let storing = Promise.resolve();
 
@@ -108,6 +112,39 @@ export async function uploadAddress(key) {
   if (!blob) return null;
   const address = URL.createObjectURL(blob);
   addresses.set(key, address);
+  return address;
+}
+
+/**
+ * Show an upload. What this browser can't show, such as a HEIC, the server turns into a JPEG.
+ *
+ * @param {HTMLImageElement} image that shows the upload
+ * @param {string} key
+ * @param {() => void} failed called where the server can't read it either
+ */
+export function previewed(image, key, failed) {
+  let asked = false;
+  image.addEventListener('error', async () => {
+    if (asked) return failed();
+    asked = true;
+    const address = await previewAddress(key);
+    if (address) image.src = address;
+    else failed();
+  });
+}
+
+/**
+ * @param {string} key
+ * @returns {Promise<string | null>} a blob: address of a JPEG, or null where the server gives none
+ */
+async function previewAddress(key) {
+  const known = previews.get(key);
+  if (known) return known;
+  const blob = await getUpload(key);
+  const jpeg = blob && (await preview(blob).catch(() => null));
+  if (!jpeg) return null;
+  const address = URL.createObjectURL(jpeg);
+  previews.set(key, address);
   return address;
 }
 

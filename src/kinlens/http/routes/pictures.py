@@ -1,27 +1,35 @@
-"""Pictures and thumbnails by signed URL; the signature is the permission."""
+"""Pictures and thumbnails by signed URL, whose signature is the permission; previews of uploads."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from fastapi import Query as Parameter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kinlens.http.auth import client_of
+from kinlens.errors import InvalidInput
+from kinlens.http.auth import READ, client_of
+from kinlens.http.bodies import MULTIPART, content_type, read_form
 from kinlens.http.context import context_of
 from kinlens.http.headers import PICTURE_POLICY
-from kinlens.http.openapi import problems
+from kinlens.http.openapi import problems, request_body
 from kinlens.http.paths import ITEM
+from kinlens.http.requests import PreviewForm
+from kinlens.images import for_browser, render
 from kinlens.types import check_id
 
 router = APIRouter(tags=["pictures"])
 ItemId = Annotated[str, Path(alias="id")]
 Expires = Annotated[int, Parameter(ge=0, le=2**53)]
 Signature = Annotated[str, Parameter(max_length=200)]
+Rendition = Annotated[
+    Literal["original", "browser"],
+    Parameter(description="The bytes as they are, or what every browser shows."),
+]
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The picture's bytes", "content": {"image/*": {}}},
     304: {"description": "Unchanged"},
@@ -37,10 +45,23 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     responses=_RESPONSES,
 )
 async def image(
-    request: Request, item_id: ItemId, expires: Expires, signature: Signature
+    request: Request,
+    item_id: ItemId,
+    expires: Expires,
+    signature: Signature,
+    rendition: Rendition = "original",
 ) -> Response:
-    """The original bytes, also of formats that browsers don't show; thumbnails always show."""
-    return await _send(request, item_id, expires, signature, context_of(request).search.picture)
+    """The original bytes, also of formats that browsers don't show, such as HEIC and TIFF.
+
+    With `rendition=browser`, a JPEG of at most 2048 pixels a side stands for those.
+    """
+    search = context_of(request).search
+
+    def shown(of: str) -> tuple[bytes, str]:
+        return for_browser(search.picture(of)[0], search.parts.loader)
+
+    load = search.picture if rendition == "original" else shown
+    return await _send(request, item_id, expires, signature, load)
 
 
 @router.head(f"/v1/thumbnails/{ITEM}", include_in_schema=False)
@@ -55,6 +76,31 @@ async def thumbnail(
 ) -> Response:
     """A small picture that every browser shows."""
     return await _send(request, item_id, expires, signature, context_of(request).search.thumbnail)
+
+
+@router.post(
+    "/v1/preview",
+    summary="A picture as browsers show it",
+    dependencies=[Depends(READ)],
+    response_class=Response,
+    responses={
+        200: {"description": "A JPEG", "content": {"image/jpeg": {}}},
+        **problems(400, 401, 403, 413, 415, 422, 429, 503),
+    },
+    openapi_extra=request_body({MULTIPART: PreviewForm}),
+)
+async def preview(request: Request) -> Response:
+    """A JPEG of at most 2048 pixels a side of a picture that isn't in the catalog.
+
+    For pages whose browser doesn't show the picture that a person chose, such as a HEIC.
+    """
+    content_type(request, (MULTIPART,))
+    form = await read_form(request, max_images=1, known=())
+    if not form.images:
+        raise InvalidInput("A form needs an `image` part: the picture to show.")
+    context = context_of(request)
+    content = await context.readers.run(render, form.images[0], context.search.parts.loader)
+    return Response(content, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 async def _send(

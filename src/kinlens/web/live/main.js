@@ -2,11 +2,12 @@
  * The live page: what a camera sees, and what in the catalog looks like it, at this moment.
  */
 
-import { Problem, Unreachable, listFields, setApiKey } from '../api.js';
+import { Problem, Unreachable, listFields } from '../api.js';
 import { REASONS } from '../camera.js';
 import { Captions } from '../captions.js';
 import { announce, byId, el, icon, typed } from '../dom.js';
 import { Grid } from '../grid.js';
+import { askKey, takeKey } from '../key.js';
 import { emptyState, example, toAddress } from '../state.js';
 import { explain } from '../trouble.js';
 import { keepUpload, uploadsKept } from '../uploads.js';
@@ -207,13 +208,9 @@ function refused(error) {
 
 /** @param {unknown} error */
 function showTrouble(error) {
-  const { title, text } = explain(error);
-  if (refused(error)) {
-    byId('key-text').textContent = `${text} It is kept until this tab is closed.`;
-    const dialog = typed('key', HTMLDialogElement);
-    if (!dialog.open) dialog.showModal();
-    return;
-  }
+  const trouble = explain(error);
+  const { title, text } = trouble;
+  if (refused(error)) return askKey(trouble);
   if (devices.chosen === null || !grid.items.length) {
     main.dataset['state'] = 'failed';
     byId('message').replaceChildren(icon('trouble'), el('h2', {}, title), el('p', {}, text));
@@ -297,8 +294,8 @@ byId('pause').addEventListener('click', () => {
   stage.show(own.running && devices.chosen === own.name);
   refresh();
 });
-typed('key-form', HTMLFormElement).addEventListener('submit', () => {
-  setApiKey(typed('key-input', HTMLInputElement).value.trim());
+typed('key-form', HTMLFormElement).addEventListener('submit', (event) => {
+  takeKey(event);
   const device = devices.chosen;
   devices.chosen = null;
   begin();

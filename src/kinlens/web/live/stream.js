@@ -6,6 +6,7 @@
  */
 
 import { Problem } from '../api.js';
+import { parse } from '../json.js';
 import { events, latest } from './api.js';
 import { sleep } from './time.js';
 
@@ -125,7 +126,7 @@ export class Stream {
       else if (line.startsWith('data:')) data.push(line.slice(5));
     }
     if (!data.length) return;
-    const value = JSON.parse(data.join('\n'));
+    const value = parse(data.join('\n'));
     if (name === 'view') this.#show(value);
     else if (name === 'status' && !this.#stop.signal.aborted) this.listener.status(value);
   }
