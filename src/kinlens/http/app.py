@@ -9,17 +9,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from kinlens.config import Settings
 from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
-from kinlens.http.headers import Named
+from kinlens.http.cross_origin import CrossOrigin
+from kinlens.http.headers import Crashes, Named
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
+from kinlens.http.methods import Methods
 from kinlens.http.metrics import Measured, Metrics
+from kinlens.http.parameters import only_known_parameters
 from kinlens.http.paths import ReadablePaths
 from kinlens.http.proxies import TrustedProxies, networks
 from kinlens.http.routes import facets, health, items, live, pictures, sample, search
@@ -76,8 +78,9 @@ def create_app(
     )
     app.state.kinlens = context
     app.state.warm = "starting"
-    for routes in (search, items, facets, pictures, live, health, sample, page):
-        app.include_router(routes.router)
+    for routes in (search, items, facets, pictures, live, health, sample):
+        app.include_router(routes.router, dependencies=[Depends(only_known_parameters)])
+    app.include_router(page.router)  # its links may carry what others have added to them
     problems.install(app)
     openapi.install(app)
     return app
@@ -125,7 +128,7 @@ def _middleware(context: Context) -> list[Middleware]:
     ]
     if settings.cors_origins:
         cross_origin = Middleware(
-            CORSMiddleware,
+            CrossOrigin,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
@@ -136,6 +139,7 @@ def _middleware(context: Context) -> list[Middleware]:
         stack.append(cross_origin)
     return [
         *stack,
+        Middleware(Crashes),
         Middleware(ReadablePaths),
         Middleware(KnownHost, hosts=context.hosts, keys=context.keys),
         Middleware(
@@ -143,6 +147,7 @@ def _middleware(context: Context) -> list[Middleware]:
             max_body=settings.max_body,
             max_bodies=BODIES_AT_ONCE * settings.max_body,
         ),
+        Middleware(Methods),
     ]
 
 
