@@ -118,3 +118,34 @@ def test_passwords_arent_shown() -> None:
     )
     assert settings.live_broker.startswith("mqtt://a:hunter2")
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "shop.example",
+        "shop.example:3000",
+        "https://",
+        "https://shop.example/page",
+        "https://shop.example?x=1",
+        "https://user@shop.example",
+        "https://shop.example:port",
+        "https://shop.example:0",
+        "https://shop.example:70000",
+        "https://shop .example",
+        "https://*.shop.example",
+        "//shop.example",
+        "https:shop.example",
+    ],
+)
+def test_an_origin_that_no_browser_sends(origin: str) -> None:
+    with pytest.raises(ConfigError, match=r"cors_origins needs .* got"):
+        load_settings({"cors_origins": ["https://fine.example", origin]}, environ={})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["*", "null", "https://shop.example", "http://localhost:3000/", "http://[::1]:80", "app://x"],
+)
+def test_origins_that_are_fine(origin: str) -> None:
+    assert load_settings({"cors_origins": [origin]}, environ={}).cors_origins == (origin,)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -482,3 +483,38 @@ def test_the_same_picture_may_be_added_and_deleted_by_many_at_once(tmp_path, enc
         for done in work:
             done.result()
         assert list(one.parts.store.copies()) == []
+
+
+def test_an_answer_comes_from_one_state_beside_a_writer(filled: Search) -> None:
+    """Each write moves all items to the other group: hits, total and facets are 0 or 30, alike."""
+    items = list(filled.get([f"{n:02}" for n in range(30)]).values())
+    states = [[replace(one, metadata={"group": group}) for one in items] for group in "ab"]
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            for state in states:
+                filled.parts.catalog.update_metadata(state)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        sizes = set()
+        for _ in range(200):
+            answer = filled.similar("03", k=30, where={"group": "a"}, facets=("group",))
+            others = answer.total - 1 if answer.total else 0
+            counted = sum(facet.count for facet in answer.facets["group"])
+            assert (len(answer.hits), counted) == (others, answer.total)
+            assert {hit.metadata["group"] for hit in answer.hits} <= {"a"}
+            sizes.add(answer.total)
+            listed = filled.items({"group": "b"})
+            assert len(listed) in (0, 30)
+        assert sizes <= {0, 30}
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_unknown_item_is_told_before_pictures_are_read(search: Search) -> None:
+    with pytest.raises(NotFound, match="'none'"):
+        search.search([Example(image=b"no picture"), Example(id="none")])

@@ -18,6 +18,13 @@ from typing import TYPE_CHECKING, Any
 from kinlens.errors import KinlensError
 
 if TYPE_CHECKING:
+    from kinlens.admin import (
+        backup,
+        inspect_catalog,
+        repair_catalog,
+        restore,
+        verify_backup,
+    )
     from kinlens.ingest import Progress, Report, index
     from kinlens.neighbor_table import TableReport, write_neighbors
     from kinlens.neighbors import ExactIndex, NearestNeighbors, save_neighbors, stream_neighbors
@@ -45,11 +52,16 @@ __all__ = [
     "Search",
     "SourceOptions",
     "TableReport",
+    "backup",
     "index",
+    "inspect_catalog",
     "open_search",
     "reencode",
+    "repair_catalog",
+    "restore",
     "save_neighbors",
     "stream_neighbors",
+    "verify_backup",
     "write_neighbors",
 ]
 
@@ -69,11 +81,16 @@ _LAZY = {
     "Search": "kinlens.search",
     "SourceOptions": "kinlens.sources",
     "TableReport": "kinlens.neighbor_table",
+    "backup": "kinlens.admin",
     "index": "kinlens.ingest",
+    "inspect_catalog": "kinlens.admin",
     "open_search": "kinlens.wiring",
     "reencode": "kinlens.wiring",
+    "repair_catalog": "kinlens.admin",
+    "restore": "kinlens.admin",
     "save_neighbors": "kinlens.neighbors",
     "stream_neighbors": "kinlens.neighbors",
+    "verify_backup": "kinlens.admin",
     "write_neighbors": "kinlens.neighbor_table",
 }
 

@@ -16,17 +16,29 @@ import numpy as np
 from kinlens.catalog.base import Catalog
 from kinlens.catalog.owners import HAND, Claim
 from kinlens.encoders.base import Encoder
-from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound
+from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound, Overloaded
 from kinlens.images import Limits, PictureLoader, decode_base64, read_file
 from kinlens.store import COPY, PictureStore, content_hash, path_reference
 from kinlens.thumbnails import ThumbnailCache
-from kinlens.types import Item, Metadata, NewItem, Outcome, Pixels, Vectors
+from kinlens.types import (
+    MAX_INTEGER,
+    MIN_INTEGER,
+    Item,
+    Metadata,
+    NewItem,
+    Outcome,
+    Pixels,
+    Vectors,
+)
 
 if TYPE_CHECKING:
     from kinlens.catalog.ledger import Ledger
     from kinlens.fetch import Fetcher
 
 MAX_FIELD_LENGTH = 256
+MAX_METADATA_BYTES = 65_536
+"""Of one item's metadata, as JSON in UTF-8."""
+
 LOST = "The picture went away or was replaced while it was being indexed; add it again."
 """Also the reason where another item had the same picture and was deleted at this moment."""
 
@@ -102,7 +114,7 @@ class Adder:
             if same_picture and known is not None:
                 return self._settled(new, replace(known, metadata=new.metadata), known)
             return self._prepare(new, known, data)
-        except CatalogError:
+        except (CatalogError, Overloaded):
             raise
         except KinlensError as error:
             return failure(new, error)
@@ -154,14 +166,14 @@ class Adder:
         if outcomes:
             self._parts.ledger.record(outcomes, hashes or {})
 
-    def read(self, new: NewItem) -> bytes:
-        """The bytes of a new item's picture."""
+    def read(self, new: NewItem, within: float | None = None) -> bytes:
+        """The bytes of a new item's picture; a URL is given up after `within` seconds."""
         if new.image is not None:
             return new.image
         if new.path is not None:
             return read_file(new.path, self._parts.limits)
         if new.url is not None:
-            return self._parts.fetcher.fetch(new.url)
+            return self._parts.fetcher.fetch(new.url, within)
         return decode_base64(new.base64 or "", self._parts.limits)
 
     def _prepare(self, new: NewItem, known: Item | None, data: bytes | None) -> Prepared | Outcome:
@@ -304,9 +316,22 @@ def check_metadata(metadata: Metadata) -> None:
             )
         if not _is_storable(value):
             raise InvalidInput(
-                "A metadata value is a text, a finite number of up to 64 bits, true or false, a "
-                f"list of texts, or null; {name!r} is {value!r:.80}."
+                "A metadata value is a text, a finite number (a whole one from -2**63 to "
+                f"2**63 - 1), true or false, a list of texts, or null; {name!r} is {value!r:.80}."
             )
+
+    check_metadata_size(metadata)
+
+
+def check_metadata_size(metadata: Metadata) -> None:
+    """Raise `InvalidInput` if an item's metadata is over `MAX_METADATA_BYTES`."""
+    size = len(json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_METADATA_BYTES:
+        name = max(metadata, key=lambda field: len(json.dumps(metadata[field])))
+        raise InvalidInput(
+            f"An item's metadata has at most {MAX_METADATA_BYTES:,} bytes as JSON; this has "
+            f"{size:,}, most of them in {name!r:.80}. Leave fields out or shorten them."
+        )
 
 
 def _is_storable(value: object) -> bool:
@@ -315,7 +340,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, str):
         return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
     if isinstance(value, int):
-        return -(2**63) <= value < 2**63
+        return MIN_INTEGER <= value <= MAX_INTEGER
     return value is None or (isinstance(value, float) and math.isfinite(value))
 
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,13 +71,19 @@ class Settings:
     max_pixels : largest picture, in pixels
     decode_timeout : seconds a decoder may take before it is given up
     fetch_timeout : seconds a URL may take in all
+    fetch_batch_timeout : seconds that all URLs of up to 32 items added together may take
     fetch_redirects : redirects followed at most
     fetch_allowed_hosts : host names that may resolve to private addresses
     url_lifetime : seconds a signed image URL is valid
     rate_limit : requests a minute for each key or address; 0 for no limit
     max_body : largest request body, in bytes
     max_in_flight : requests worked on at once before 503
-    cors_origins : origins that may call the API from a browser
+    max_connections : open connections; idle ones are closed to make room for new ones
+    max_connections_each : open connections of one client address
+    shutdown_timeout : seconds from SIGTERM or Ctrl-C to the end of the server; what is still in
+        flight two thirds of the way is canceled
+    cors_origins : origins that may call the API from a browser, such as "https://shop.example";
+        "*" for all
     batch_wait : milliseconds a query waits at most for others to share its pass
     threads : threads for decoding and encoding; 0 for one a core
     live_broker : where cameras publish: "mqtt://user:password@host:1883", "mqtts://host:8883" or
@@ -108,12 +115,16 @@ class Settings:
     max_pixels: int = 50_000_000
     decode_timeout: float = 10.0
     fetch_timeout: float = 15.0
+    fetch_batch_timeout: float = 60.0
     fetch_redirects: int = 5
     fetch_allowed_hosts: tuple[str, ...] = ()
     url_lifetime: int = 300
     rate_limit: int = 600
     max_body: int = 64_000_000
     max_in_flight: int = 256
+    max_connections: int = 1000
+    max_connections_each: int = 400
+    shutdown_timeout: float = 10.0
     cors_origins: tuple[str, ...] = ()
     batch_wait: float = 0.0
     threads: int = 0
@@ -136,6 +147,8 @@ class Settings:
         for name in _NOT_NEGATIVE:
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
+        for origin in self.cors_origins:
+            _check_origin(origin)
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
         if not self.live_group or set("/+#") & set(self.live_group):
@@ -172,9 +185,13 @@ _POSITIVE = (
     "max_pixels",
     "decode_timeout",
     "fetch_timeout",
+    "fetch_batch_timeout",
     "url_lifetime",
     "max_body",
     "max_in_flight",
+    "max_connections",
+    "max_connections_each",
+    "shutdown_timeout",
     "live_k",
     "live_max_age",
     "live_history",
@@ -183,6 +200,26 @@ _POSITIVE = (
     "live_rate",
 )
 _NOT_NEGATIVE = ("fetch_redirects", "rate_limit", "batch_wait", "threads")
+
+
+def _check_origin(origin: str) -> None:
+    """Raise `ConfigError` unless a browser can send this as an Origin header."""
+    found = _ORIGIN.fullmatch(origin)
+    has_port = found and found["port"]
+    if origin in ("*", "null") or (found and (not has_port or 0 < int(found["port"]) < 65536)):
+        return
+    raise ConfigError(
+        "cors_origins needs origins as browsers send them, a scheme, a host and perhaps a port, "
+        'such as "https://shop.example" or "http://localhost:3000", or "*" for all; got '
+        f"{origin!r:.200}. Write the scheme, and leave out paths."
+    )
+
+
+_ORIGIN = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://"
+    r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)"
+    r"(?::(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 def usable_cores() -> int:

@@ -85,6 +85,10 @@ class PictureGone(NotFound):
     """An item whose picture file isn't where it was indexed any more."""
 
 
+class PictureUnreadable(SourceError):
+    """A picture file that is there, or may be, and can't be read."""
+
+
 class EncoderError(KinlensError):
     """An encoder that can't be loaded or run."""
 
@@ -99,6 +103,20 @@ class ModelUnavailable(EncoderError):
 
 class CatalogError(KinlensError):
     """A catalog that can't be read or written."""
+
+
+class CatalogUnavailable(CatalogError):
+    """Files of the data folder that are gone, were replaced by others, or may not be read.
+
+    Parameters
+    ----------
+    message : for the log and the command line; it names the path
+    reason : for clients; it names no path
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class EncoderMismatch(CatalogError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from kinlens.adding import Parts, encode_each
 from kinlens.batching import Batcher
+from kinlens.catalog.base import CatalogView
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.images import decode_base64, read_file
 from kinlens.neighbors.arrays import as_array
@@ -37,6 +39,36 @@ class Clock:
         return (time.perf_counter() - self._start) * 1000
 
 
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """What a query looks for: a weighted sum of unit vectors.
+
+    Parameters
+    ----------
+    parts : float32 (dim,) each, or the id of an item, whose vector the answer's own state tells
+    weights : one each
+    """
+
+    parts: tuple[Vectors | str, ...]
+    weights: tuple[float, ...]
+
+    def vector(self, view: CatalogView) -> Vectors:
+        """The direction of the sum, float32 (dim,), unit length.
+
+        Raises
+        ------
+        NotFound : an item isn't in the view's catalog
+        InvalidInput : the parts cancel each other out
+        """
+        ids = [part for part in self.parts if isinstance(part, str)]
+        stored = view.vectors_of(ids) if ids else {}
+        missing = next((item_id for item_id in ids if item_id not in stored), None)
+        if missing is not None:
+            raise _unknown(missing)
+        vectors = [stored[part] if isinstance(part, str) else part for part in self.parts]
+        return mix(vectors, self.weights)
+
+
 class ExampleReader:
     """Turns examples into vectors; pictures of concurrent queries share the encoder's batches.
 
@@ -53,18 +85,24 @@ class ExampleReader:
             self._encode, max_size=batch_size, wait=wait
         )
 
-    def vector(self, query: Query, clock: Clock) -> Vectors:
-        """What a query looks for: the weighted sum of its examples' unit vectors, float32 (dim,).
+    def mixture(self, query: Query, clock: Clock) -> Mixture:
+        """What a query looks for.
 
         Raises
         ------
-        InvalidInput : a vector of another length, or examples that cancel each other out
+        InvalidInput : a vector of another length
         NotFound : an example's item isn't in the catalog
         PictureError, FetchError, SourceError : a picture that can't be had
         """
-        vectors = [self._stored(example) for example in query.examples]
-        pending = [index for index, vector in enumerate(vectors) if vector is None]
+        vectors = [self._given(example) for example in query.examples]
+        stored = [example.id for example in query.examples if _is_stored(example)]
+        pending = [
+            index
+            for index, example in enumerate(query.examples)
+            if vectors[index] is None and not _is_stored(example)
+        ]
         if pending:
+            self._check_there([item_id for item_id in stored if item_id is not None])
             pixels = [self._pixels(query.examples[index]) for index in pending]
             clock.lap("decode")
             for index, vector in zip(pending, self._encoding.submit(pixels), strict=True):
@@ -72,21 +110,29 @@ class ExampleReader:
             clock.lap("encode")
         else:
             clock.lap("decode")
-        weights = [example.weight for example in query.examples]
-        return mix([vector for vector in vectors if vector is not None], weights)
+        return Mixture(
+            tuple(
+                example.id or "" if vector is None else vector
+                for example, vector in zip(query.examples, vectors, strict=True)
+            ),
+            tuple(example.weight for example in query.examples),
+        )
 
     def close(self) -> None:
         """Take no more queries."""
         self._encoding.close()
 
-    def _stored(self, example: Example) -> Vectors | None:
-        """The vector of an example that needs no encoding, else None."""
-        if example.vector is not None:
-            return _unit(example.vector, self._parts.encoder.identity.dim)
-        if example.id is not None and example.crop is None:
-            stored: Vectors = self._parts.catalog.vectors([example.id])[0]
-            return stored
-        return None
+    def _given(self, example: Example) -> Vectors | None:
+        if example.vector is None:
+            return None
+        return _unit(example.vector, self._parts.encoder.identity.dim)
+
+    def _check_there(self, ids: Sequence[str]) -> None:
+        """Refuse an unknown item before pictures are fetched and encoded for nothing."""
+        found = self._parts.catalog.get(ids) if ids else {}
+        for item_id in ids:
+            if item_id not in found:
+                raise _unknown(item_id)
 
     def _pixels(self, example: Example) -> Pixels:
         recipe = self._parts.encoder.recipe
@@ -106,7 +152,7 @@ class ExampleReader:
             return decode_base64(example.base64, self._parts.limits)
         item = self._parts.catalog.get([example.id or ""]).get(example.id or "")
         if item is None:
-            raise NotFound(f"No item {example.id!r} in the catalog, so nothing can be like it.")
+            raise _unknown(example.id)
         return self._parts.store.read(item.picture)
 
     def _encode(self, batch: Sequence[Sequence[Pixels]]) -> Sequence[list[Vectors] | Exception]:
@@ -118,6 +164,15 @@ class ExampleReader:
             error = next((result for result in own if isinstance(result, Exception)), None)
             grouped.append(error or [result for result in own if isinstance(result, np.ndarray)])
         return grouped
+
+
+def _is_stored(example: Example) -> bool:
+    """Whether the catalog has the vector of an example."""
+    return example.id is not None and example.crop is None
+
+
+def _unknown(item_id: str | None) -> NotFound:
+    return NotFound(f"No item {item_id!r:.80} in the catalog, so nothing can be like it.")
 
 
 def mix(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vectors:

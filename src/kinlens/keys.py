@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import sqlite3
 import threading
@@ -19,11 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kinlens.errors import CatalogError, InvalidInput
+from kinlens.errors import CatalogUnavailable, InvalidInput
+from kinlens.file_identity import identity_of
 
 Scope = Literal["read", "write", "device"]
 SCOPES: tuple[Scope, ...] = ("read", "write")
 """What a key may be given; "device" only comes with a device's id."""
+
+log = logging.getLogger("kinlens.keys")
 
 PREFIX = "kl_"
 MAX_NAME_LENGTH = 100
@@ -76,23 +80,21 @@ class KeyStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "keys.sqlite"
+        self._path = folder / "keys.sqlite"
         self._lock = threading.Lock()
-        try:
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(
-                path, timeout=10, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_SCHEMA)
-            self._add_device()
-        except (OSError, sqlite3.Error) as error:
-            raise CatalogError(
-                f"The keys in {path} can't be opened: {error}. Check the folder's permissions."
-            ) from error
         self._seen = -1
         self._by_hash: dict[str, Key] = {}
+        self._guarded: set[bool] = set()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+            self._db = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise CatalogUnavailable(
+                f"The keys in {self._path} can't be opened: {error}. Check the folder's "
+                "permissions.",
+                "the keys can't be opened",
+            ) from error
 
     def create(
         self, name: str, scopes: Sequence[str] = ("read",), *, device: str | None = None
@@ -181,6 +183,11 @@ class KeyStore:
         found = [key for known, key in keys.items() if hmac.compare_digest(known, digest)]
         return found[0] if found and found[0].revoked_at is None else None
 
+    def check(self) -> None:
+        """Raise `CatalogUnavailable` if the file is gone, or was replaced by one without keys."""
+        with self._lock:
+            self._read()
+
     def close(self) -> None:
         """Release the file."""
         with self._lock:
@@ -195,39 +202,108 @@ class KeyStore:
     def _read(self) -> dict[str, Key]:
         """The keys by hash, read again when any process has changed them."""
         try:
+            self._follow()
             version = self._db.execute("PRAGMA data_version").fetchone()[0]
             if version != self._seen:
                 rows = self._db.execute(
                     "SELECT hash, name, scopes, created_at, revoked_at, device FROM keys"
                 )
                 self._by_hash = {row[0]: _key(row[1:]) for row in rows}
+                self._check_guarded()
                 self._seen = version
         except sqlite3.Error as error:
-            raise CatalogError(f"The API keys can't be read: {error}.") from error
+            raise CatalogUnavailable(
+                f"The API keys in {self._path} can't be read: {error}.", "the keys can't be read"
+            ) from error
         return self._by_hash
 
-    def _add_device(self) -> None:
-        """Give a file of before there were devices its column."""
-        if not self._has_device():
-            self._db.execute("BEGIN IMMEDIATE")
-            if not self._has_device():  # another process may have been quicker
-                self._db.execute("ALTER TABLE keys ADD COLUMN device TEXT")
-            self._db.execute("COMMIT")
+    def _follow(self) -> None:
+        """Open the file that is there now, where it isn't the one that is open.
 
-    def _has_device(self) -> bool:
-        return any(row[1] == "device" for row in self._db.execute("PRAGMA table_info(keys)"))
+        A file that is gone means that there are no keys, unless there were some.
+        """
+        there = identity_of(self._path)
+        if there == self._identity:
+            return
+        self._seen = -1
+        if there is None and not self._guarded and not self._by_hash:
+            return
+        if there is None:
+            raise CatalogUnavailable(
+                f"{self._path} was removed under a running process that had keys. Put it back; or "
+                "restart, to go on without keys.",
+                "the keys were removed",
+            )
+        if self._guarded and self._path.stat().st_size == 0:  # left as it is
+            raise CatalogUnavailable(
+                f"{self._path} was replaced by an empty file. Put the keys back; or restart, to go "
+                "on without them.",
+                "the keys were replaced by an empty file",
+            )
+        old, self._db = self._db, self._open()
+        old.close()
+        log.warning("%s was replaced; it has been opened again.", self._path)
+
+    def _check_guarded(self) -> None:
+        """Losing the keys must not open what they guard, for clients or for cameras."""
+        guarded = {key.device is None for key in self._by_hash.values()}
+        if self._guarded - guarded:
+            raise CatalogUnavailable(
+                f"{self._path} was replaced under a running process by a file that lacks the keys "
+                "that were needed. Put the keys back; or restart, to go on without them.",
+                "the keys were replaced by a file without keys",
+            )
+        self._guarded |= guarded
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(
+            self._path, timeout=10, isolation_level=None, check_same_thread=False
+        )
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.executescript(_SCHEMA)
+            _add_device(database)
+        except sqlite3.Error:
+            database.close()
+            raise
+        self._identity = identity_of(self._path)
+        return database
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         """Change the file; gives how many keys changed."""
         with self._lock:
             try:
+                self._follow()
                 changed = self._db.execute(statement, values).rowcount
+                # The file alone then holds every key, also where its log is lost or left behind.
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.IntegrityError:
                 raise
             except sqlite3.Error as error:
-                raise CatalogError(f"The API keys can't be changed: {error}.") from error
+                raise CatalogUnavailable(
+                    f"The API keys in {self._path} can't be changed: {error}.",
+                    "the keys can't be changed",
+                ) from error
+            if identity_of(self._path) != self._identity:
+                raise CatalogUnavailable(
+                    f"{self._path} was removed or replaced while a key was changed; do it again.",
+                    "the keys were removed or replaced",
+                )
             self._seen = -1  # data_version tells only of other connections' changes
             return changed
+
+
+def _add_device(database: sqlite3.Connection) -> None:
+    """Give a file of before there were devices its column."""
+    if not _has_device(database):
+        database.execute("BEGIN IMMEDIATE")
+        if not _has_device(database):  # another process may have been quicker
+            database.execute("ALTER TABLE keys ADD COLUMN device TEXT")
+        database.execute("COMMIT")
+
+
+def _has_device(database: sqlite3.Connection) -> bool:
+    return any(row[1] == "device" for row in database.execute("PRAGMA table_info(keys)"))
 
 
 def _key(row: tuple[str, str, float, float | None, str | None]) -> Key:

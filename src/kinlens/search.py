@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from itertools import islice
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
-
-from kinlens.adding import LOST, Adder, Parts, Prepared, separate
-from kinlens.batching import Batcher
+from kinlens.adding import Adder, Parts
+from kinlens.batch_adding import BatchAdder
 from kinlens.catalog import filters
-from kinlens.catalog.base import CatalogStats
-from kinlens.errors import KinlensError, NotFound, UnsupportedPicture
+from kinlens.catalog.advice import filter_warnings
+from kinlens.catalog.base import CatalogStats, CatalogView
+from kinlens.errors import NotFound, UnsupportedPicture
 from kinlens.examples import Clock, ExampleReader
 from kinlens.images import encode_thumbnail, sniff
+from kinlens.passes import Asked, Passes
 from kinlens.store import content_hash
 from kinlens.types import (
     DEFAULT_K,
@@ -38,7 +36,6 @@ from kinlens.types import (
     Query,
     State,
     Timing,
-    Vectors,
     Where,
     picture_source,
 )
@@ -46,34 +43,8 @@ from kinlens.types import (
 Wanted: TypeAlias = Query | Example | Sequence[Example] | bytes | str | PathLike[str]
 """What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
 
-ADD_BATCH = 32
-ADD_ATTEMPTS = 2
-"""Times that a picture is read whose copy others delete meanwhile; they wait for the last time."""
-
 ENCODE_BATCH = 32
-SEARCH_BATCH = 64
 THUMBNAIL_SIDE = 320
-
-
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    """One query's share in a pass over the matrix."""
-
-    vector: Vectors
-    k: int
-    where: Where | None
-    metric: Metric
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Queries with equal keys can share a pass."""
-        return self.metric, repr(self.where)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    matches: list[Match]
-    total: int
 
 
 class Search:
@@ -86,6 +57,7 @@ class Search:
     parts : catalog, encoder, loader and the like; closed together with the search
     data : the data folder
     threads : that decode the pictures of one `add`
+    fetch_seconds : that the URLs of up to 32 items added together may take
     wait : seconds that a query may wait for others to share a pass; see `Batcher`
     on_close : called last
     """
@@ -96,6 +68,7 @@ class Search:
         *,
         data: Path,
         threads: int = 2,
+        fetch_seconds: float = 60.0,
         wait: float = 0.0,
         on_close: Sequence[Callable[[], None]] = (),
     ) -> None:
@@ -105,10 +78,8 @@ class Search:
         self._on_close = on_close
         self._adder = Adder(parts)
         self._examples = ExampleReader(parts, batch_size=ENCODE_BATCH, wait=wait)
-        self._passes: Batcher[_Pass, _Found] = Batcher(
-            self._run_passes, max_size=SEARCH_BATCH, wait=wait
-        )
-        self._pool = ThreadPoolExecutor(max(4, threads), thread_name_prefix="kinlens-add")
+        self._passes = Passes(parts.catalog, wait=wait)
+        self._batches = BatchAdder(parts, threads, fetch_seconds)
 
     @property
     def encoder(self) -> EncoderIdentity:
@@ -148,23 +119,24 @@ class Search:
         """
         asked = as_query(query, k=k, where=where, metric=metric, facets=facets)
         clock = Clock()
-        vector = self._examples.vector(asked, clock)
+        tree = filters.parse(asked.where)
+        mixture = self._examples.mixture(asked, clock)
         own = {example.id for example in asked.examples if example.id and example.weight > 0}
-        found = self._passes.submit(_Pass(vector, asked.k + len(own), asked.where, asked.metric))
-        counts = self.facets(asked.facets, asked.where) if asked.facets else {}
+        found = self._passes.find(
+            Asked(mixture, asked.k + len(own), tree, asked.metric, asked.facets)
+        )
         others = (match for match in found.matches if match.item.id not in own)
         hits = tuple(_hit(match) for match in islice(others, asked.k))
-        warnings = self.warnings(asked.where)
         clock.lap("search")
         return Answer(
             hits=hits,
             total=found.total,
-            facets=counts,
+            facets=found.facets,
             exact=self.parts.catalog.exact,
             metric=asked.metric,
             encoder=self.encoder,
             took=Timing(**clock.spent, total=clock.total),
-            warnings=warnings,
+            warnings=found.warnings,
         )
 
     def similar(
@@ -191,12 +163,10 @@ class Search:
 
         Raises
         ------
-        CatalogFull, CatalogBusy : the items of the outcomes that the ledger holds are stored
+        CatalogFull, CatalogBusy, Overloaded : the items of the outcomes that the ledger holds are
+            stored
         """
-        outcomes: list[Outcome] = []
-        for batch in _batches(items):
-            outcomes += self._add_batch(batch)
-        return outcomes
+        return list(self._batches.add(items))
 
     def delete(self, ids: Sequence[str], *, owner: int | None = None) -> list[str]:
         """Remove items and the copies of their pictures; gives the ids that existed.
@@ -210,6 +180,20 @@ class Search:
         self._adder.record([Outcome(item_id, "removed", at=time.time()) for item_id in deleted])
         return deleted
 
+    def view(
+        self, where: Where | None = None, *, metadata: bool = False
+    ) -> AbstractContextManager[CatalogView]:
+        """One state of the catalog, for several questions whose answers have to agree.
+
+        Leave it soon: what others write meanwhile can't be tidied up.
+
+        Parameters
+        ----------
+        where : filter
+        metadata : whether fields or facets will be asked for; a filter implies it
+        """
+        return self.parts.catalog.view(where, metadata=metadata)
+
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """The items that exist, by id."""
         return self.parts.catalog.get(ids)
@@ -218,7 +202,8 @@ class Search:
         self, where: Where | None = None, *, after: str | None = None, limit: int | None = None
     ) -> list[Item]:
         """Items that pass a filter in order of id, from the first id greater than `after`."""
-        return list(self.parts.catalog.scan(where, after=after, limit=limit))
+        with self.view(where) as view:
+            return list(view.scan(after=after, limit=limit))
 
     def count(self, where: Where | None = None) -> int:
         """How many items pass a filter."""
@@ -237,16 +222,10 @@ class Search:
         than what they are compared with. It isn't an error: items may get such fields and values
         later.
         """
-        tree, catalog = filters.parse(where), self.parts.catalog
-        named = filters.fields_of(tree)
-        unknown = [name for name in named if not catalog.count(filters.exists(name))]
-        if not named or not catalog.count():
+        if not where:
             return ()
-        if unknown:
-            return (filters.unknown_fields(unknown, (field.name for field in self.fields())),)
-        compared = filters.comparisons(tree)
-        kinds = catalog.kinds(compared, every=not catalog.count(where))
-        return filters.other_kinds(compared, kinds)
+        with self.view(where) as view:
+            return filter_warnings(view)
 
     def fields(self) -> tuple[Field, ...]:
         """The metadata fields, by name."""
@@ -285,11 +264,20 @@ class Search:
         data = self.parts.thumbnails.get(item.content_hash, lambda: self._make_thumbnail(item))
         return data, sniff(data) or "image/jpeg"
 
+    def cancel(self) -> None:
+        """Give up what now waits for other machines and for decoders; it raises `Overloaded`.
+
+        For a server that has to end soon. What is being stored is finished, and later calls work.
+        """
+        self._batches.cancel()
+        self.parts.fetcher.cancel()
+        self.parts.loader.cancel()
+
     def close(self) -> None:
         """Finish what has begun, take no more, and release files and memory."""
         self._passes.close()
         self._examples.close()
-        self._pool.shutdown()
+        self._batches.close()
         for close in self._on_close:
             close()
 
@@ -309,50 +297,6 @@ class Search:
         data = self.parts.store.read(item.picture)
         picture = self.parts.loader.load(data, min_side=THUMBNAIL_SIDE)
         return content_hash(data), encode_thumbnail(picture.pixels, THUMBNAIL_SIDE)
-
-    def _add_batch(self, batch: Sequence[NewItem], attempts: int = ADD_ATTEMPTS) -> list[Outcome]:
-        with self.parts.store.locked() if attempts == 1 else nullcontext():
-            by_id = {outcome.id: outcome for outcome in self._add_once(batch)}
-        lost = [new for new in batch if by_id[new.id].reason == LOST]
-        if lost and attempts > 1:
-            by_id |= {outcome.id: outcome for outcome in self._add_batch(lost, attempts - 1)}
-        return [by_id[new.id] for new in batch]
-
-    def _add_once(self, batch: Sequence[NewItem]) -> list[Outcome]:
-        known = self.get([new.id for new in batch])
-        prepared = list(
-            self._pool.map(lambda new: self._adder.prepare(new, known.get(new.id)), batch)
-        )
-        settled = [entry for entry in prepared if isinstance(entry, Outcome)]
-        ready = [entry for entry in prepared if isinstance(entry, Prepared)]
-        stored, vectors, failed = separate(ready, self.parts.encoder)
-        return self._adder.commit(stored, vectors, [*settled, *failed])
-
-    def _run_passes(self, batch: Sequence[_Pass]) -> Sequence[_Found | Exception]:
-        groups: dict[tuple[str, str], list[int]] = {}
-        for position, entry in enumerate(batch):
-            groups.setdefault(entry.key, []).append(position)
-        results: dict[int, _Found | Exception] = {}
-        for positions in groups.values():
-            try:
-                found = self._run_pass([batch[position] for position in positions])
-                results.update(zip(positions, found, strict=True))
-            except KinlensError as error:
-                results.update(dict.fromkeys(positions, error))
-        return [results[position] for position in range(len(batch))]
-
-    def _run_pass(self, group: Sequence[_Pass]) -> list[_Found]:
-        first = group[0]
-        found = self.parts.catalog.search(
-            np.stack([entry.vector for entry in group]),
-            max(entry.k for entry in group),
-            where=first.where,
-            metric=first.metric,
-        )
-        total = self.parts.catalog.count(first.where)
-        return [
-            _Found(matches[: entry.k], total) for entry, matches in zip(group, found, strict=True)
-        ]
 
 
 def as_query(
@@ -384,15 +328,3 @@ def _example(query: Example | bytes | str | PathLike[str]) -> Example:
 def _hit(match: Match) -> Hit:
     item = match.item
     return Hit(item.id, match.score, match.distance, item.metadata, item.width, item.height)
-
-
-def _batches(items: Iterable[NewItem]) -> Iterator[list[NewItem]]:
-    """Runs of at most `ADD_BATCH` items with distinct ids."""
-    batch: dict[str, NewItem] = {}
-    for item in items:
-        if item.id in batch or len(batch) == ADD_BATCH:
-            yield list(batch.values())
-            batch = {}
-        batch[item.id] = item
-    if batch:
-        yield list(batch.values())

@@ -12,7 +12,15 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from kinlens.drafts import sweep, write_whole
-from kinlens.errors import CatalogBusy, CatalogError, CatalogFull, PictureGone
+from kinlens.errors import (
+    CatalogBusy,
+    CatalogError,
+    CatalogFull,
+    CatalogUnavailable,
+    PictureGone,
+    PictureUnreadable,
+)
+from kinlens.file_identity import identity_of
 from kinlens.images import Limits, read_file
 
 COPY = "copy:"
@@ -49,6 +57,7 @@ class PictureStore:
         self._folder = folder
         self._drafts = folder / ".drafts"
         self._swept = False
+        self._had_data_folder = identity_of(folder.parent) is not None
         self._limits = limits or Limits()
         self._lock = FileLock(folder / ".lock")  # each thread's own, which may take it again
 
@@ -62,11 +71,12 @@ class PictureStore:
         """
         digest = digest or content_hash(data)
         target = self._file(digest)
-        if not target.exists():
-            try:
+        try:
+            if not _exists(target):
+                self._check_data_folder()
                 self._write(target, data)
-            except OSError as error:
-                raise write_error(error, target) from error
+        except OSError as error:
+            raise write_error(error, target) from error
         return COPY + digest
 
     def read(self, reference: str) -> bytes:
@@ -78,7 +88,13 @@ class PictureStore:
         SourceError, PictureTooLarge : the file can't be read, or has outgrown the limit
         """
         path = self.locate(reference)
-        if not path.exists():
+        try:
+            there = _exists(path)
+        except OSError as error:
+            raise PictureUnreadable(
+                f"The picture file {path} can't be read: {error.strerror}. Check its permissions."
+            ) from error
+        if not there:
             raise PictureGone(
                 f"The picture file {path} has gone; put it back, or index its source again with "
                 "--prune."
@@ -92,8 +108,11 @@ class PictureStore:
         return Path(reference.removeprefix(PATH))
 
     def has(self, reference: str) -> bool:
-        """Whether the file behind a reference exists."""
-        return self.locate(reference).exists()
+        """Whether the file behind a reference exists, for all that this user may see."""
+        try:
+            return _exists(self.locate(reference))
+        except OSError:
+            return False
 
     def remove(self, references: Iterable[str]) -> None:
         """Delete copies. Files that aren't Kinlens's own are never touched."""
@@ -103,12 +122,17 @@ class PictureStore:
 
     def copies(self) -> Iterator[str]:
         """The references of all copies, in order."""
-        if self._folder.is_dir():
-            for shelf in sorted(self._folder.iterdir()):
-                if shelf.is_dir():
-                    for file in sorted(shelf.iterdir()):
-                        if len(file.name) == 64:
-                            yield COPY + file.name
+        try:
+            shelves = sorted(shelf for shelf in self._folder.iterdir() if shelf.is_dir())
+            for shelf in shelves:
+                yield from (COPY + name for name in _names(shelf) if len(name) == 64)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise CatalogUnavailable(
+                f"{self._folder} can't be read: {error.strerror}. Check its permissions.",
+                "the pictures can't be read",
+            ) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -120,6 +144,7 @@ class PictureStore:
         CatalogFull, CatalogError : the folder can't be written
         """
         try:
+            self._check_data_folder()
             _make_folder(self._folder)
             self._lock.acquire(timeout=LOCK_TIMEOUT)
         except Timeout:
@@ -135,6 +160,15 @@ class PictureStore:
         finally:
             self._lock.release()
 
+    def _check_data_folder(self) -> None:
+        """A data folder that was removed must not come back with nothing but copies."""
+        is_there = identity_of(self._folder.parent) is not None
+        if self._had_data_folder and not is_there:
+            raise CatalogUnavailable(
+                f"The data folder {self._folder.parent} is gone, or may not be read. Put it back.",
+                "the data folder is gone, or may not be read",
+            )
+
     def _file(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
 
@@ -148,6 +182,19 @@ class PictureStore:
         if not self._swept:
             self._swept = True
             sweep(self._drafts)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something; `OSError` where this user may not look."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
+        return False
+    return True
 
 
 def _make_folder(folder: Path) -> None:
@@ -172,7 +219,8 @@ def write_error(error: OSError, path: Path) -> CatalogError:
     """What it means for the catalog that a file of its folder can't be written."""
     if error.errno in _FULL:
         return CatalogFull(f"No space is left to write {path}; free some and try again.")
-    return CatalogError(
+    return CatalogUnavailable(
         f"{path} can't be written: {error.strerror or error}. A catalog needs a folder in which "
-        "this user may create files."
+        "this user may create files.",
+        f"the data folder can't be written: {error.strerror or 'the disk fails'}",
     )

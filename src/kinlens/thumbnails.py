@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from kinlens.file_identity import identity_of
+
 BUSY_SECONDS = 0.2
 
 
@@ -24,7 +26,9 @@ class ThumbnailCache:
 
     def __init__(self, file: Path) -> None:
         self._lock = threading.Lock()
+        self._file = file
         self._connection = _open(file)
+        self._identity = identity_of(file)
 
     def get(self, digest: str, make: Callable[[], tuple[str, bytes]]) -> bytes:
         """The thumbnail of the picture with this content hash, made and kept if need be.
@@ -42,7 +46,7 @@ class ThumbnailCache:
 
     def remove(self, digests: Sequence[str]) -> None:
         """Forget the thumbnails of these pictures."""
-        with self._lock, suppress(sqlite3.Error), self._connection as connection:
+        with self._lock, suppress(sqlite3.Error), self._current() as connection:
             connection.executemany(
                 "DELETE FROM thumbnails WHERE digest = ?", [(digest,) for digest in digests]
             )
@@ -52,16 +56,26 @@ class ThumbnailCache:
         with self._lock:
             self._connection.close()
 
+    def _current(self) -> sqlite3.Connection:
+        """The connection to the file that is at the path, made when missing."""
+        if identity_of(self._file) != self._identity and self._file.parent.is_dir():
+            old, self._connection = self._connection, _open(self._file)
+            old.close()
+            self._identity = identity_of(self._file)
+        return self._connection
+
     def _read(self, digest: str) -> bytes | None:
         with self._lock, suppress(sqlite3.Error):
-            row = self._connection.execute(
-                "SELECT data FROM thumbnails WHERE digest = ?", (digest,)
-            ).fetchone()
+            row = (
+                self._current()
+                .execute("SELECT data FROM thumbnails WHERE digest = ?", (digest,))
+                .fetchone()
+            )
             return bytes(row[0]) if row else None
         return None
 
     def _keep(self, digest: str, data: bytes) -> None:
-        with self._lock, suppress(sqlite3.Error), self._connection as connection:
+        with self._lock, suppress(sqlite3.Error), self._current() as connection:
             connection.execute("INSERT OR REPLACE INTO thumbnails VALUES (?, ?)", (digest, data))
 
 

@@ -31,6 +31,9 @@ DEFAULT_K = 10
 """Hits of a search that doesn't say how many, at every door."""
 
 MAX_ID_LENGTH = 512
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+"""The whole numbers that metadata keeps, each exactly; tables and filters hold no others."""
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -255,15 +258,15 @@ class Field:
     kind : what its values are
     count : items that have it
     distinct : how many different values
-    minimum, maximum : of a number field, else None
+    minimum, maximum : of a number field, as they are stored; else None
     """
 
     name: str
     kind: FieldKind
     count: int
     distinct: int
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: int | float | None = None
+    maximum: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from kinlens.encoders.later import LaterEncoder
 from kinlens.encoders.network import NetworkEncoder
 from kinlens.errors import (
     CatalogError,
+    CatalogUnavailable,
     ConfigError,
     FetchError,
     InvalidInput,
@@ -43,6 +44,7 @@ from kinlens.live.policy import Policy
 from kinlens.live.service import LiveService
 from kinlens.live.store import Bounds, LatestStore
 from kinlens.live.types import check_device
+from kinlens.maintenance.small_files import encoder_name
 from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
@@ -108,6 +110,7 @@ def open_search(
         parts,
         data=folder,
         threads=chosen.worker_threads,
+        fetch_seconds=chosen.fetch_batch_timeout,
         wait=chosen.batch_wait / 1000,
         on_close=(closing.close,),
     )
@@ -355,7 +358,15 @@ def _remember(data: Path, encoder: str) -> None:
 def _remembered(data: Path) -> str:
     """How to open the encoder that the catalog was indexed with; the default for a new one."""
     file = data / ENCODER_FILE
-    if file.is_file() and (name := file.read_text(encoding="utf-8")):
+    try:
+        if file.is_file():
+            file.open("rb").close()
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"{file} can't be read: {error.strerror}. Check the permissions of its folder.",
+            "the data folder can't be read",
+        ) from error
+    if name := encoder_name(data):
         return name
     identity = SqliteCatalog.identity_of(data)
     return identity.name if identity else DEFAULT_ENCODER
@@ -369,7 +380,8 @@ def _parts(
     opened.callback(ledger.close)
     thumbnails = ThumbnailCache(settings.data / THUMBNAILS)
     opened.callback(thumbnails.close)
-    loader = PictureLoader(limits, workers=settings.worker_threads)
+    # Two at least: one that a slow picture keeps busy leaves the other to the other callers.
+    loader = PictureLoader(limits, workers=max(2, settings.worker_threads))
     opened.callback(loader.close)
     fetcher = _fetcher(settings)
     opened.callback(fetcher.close)

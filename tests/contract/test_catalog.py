@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.naive_catalog import NaiveCatalog, facet_counts
+from kinlens.catalog import filters
 from kinlens.catalog.base import Catalog
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.errors import InvalidFilter, InvalidInput, NotFound
@@ -508,3 +509,102 @@ def _assert_same(catalog: Catalog, twin: NaiveCatalog, query: Vectors) -> None:
         expected = twin.distances(query[0], where, "cosine")
         assert list(found.values()) == pytest.approx(list(expected.values())[:3], abs=1e-6)
         assert list(catalog.scan(where)) == twin.scan(where)
+
+
+def test_a_view_shows_one_state_while_others_write(opened: Opener) -> None:
+    """Each write moves all items from one group to the other, so any two answers show mixtures."""
+    catalog, writer = opened(), opened()
+    count, vectors = 12, unit(12)
+    states = [
+        [item(f"i{n:02}", {"group": group, group: n, "n": n}) for n in range(count - size)]
+        for group, size in (("a", 0), ("b", 4))
+    ]
+    catalog.upsert(states[0], vectors)
+    stop = threading.Event()
+
+    def write() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            now = states[turn % 2]
+            writer.delete([f"i{n:02}" for n in range(len(now), count)])
+            writer.upsert(now, vectors[: len(now)])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for group in ["a", "b"] * 60:
+            with catalog.view({"group": group}, vectors=True, metadata=True) as view:
+                seen = [item(one.id, one.metadata) for one in view.scan()]
+                [matches] = view.search(vectors[:1], count)
+                total, size = view.count(), view.size
+                counted = view.facets([group, "group"])
+                fields = {field.name: field.count for field in view.fields()}
+                stored = view.vectors_of([f"i{n:02}" for n in range(count)])
+                read = view.get([f"i{n:02}" for n in range(count)])
+                assert view.has_field(group) == (total > 0)
+            assert {match.item.id for match in matches} == {one.id for one in seen}
+            assert len(matches) == len(seen) == total == len(counted[group])
+            assert counted["group"] == ((FacetCount(group, total),) if total else ())
+            assert fields.get(group, 0) == total
+            assert fields["n"] == size == len(stored) == len(read)
+            assert total in (0, size)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "where", [None, {"color": "red"}, {"color": "none"}, {"price": {"$gt": 9}}]
+)
+def test_a_view_agrees_with_the_naive_twin(catalog: Catalog, where) -> None:
+    items, vectors = fill(catalog)
+    twin = NaiveCatalog()
+    twin.upsert(items, vectors)
+    with catalog.view(where, vectors=True, metadata=True) as view:
+        assert view.size == len(items)
+        assert view.count() == len(twin.passing(where))
+        assert list(view.scan()) == twin.scan(where)
+        assert (
+            list(view.scan(after="i05", limit=3))
+            == [one for one in twin.scan(where) if one.id > "i05"][:3]
+        )
+        [found] = view.search(vectors[:1], 5)
+        assert [match.item.id for match in found] == list(
+            twin.distances(vectors[0], where, "cosine")
+        )[:5]
+        assert facet_counts(view.facets(["tags"])["tags"]) == twin.facet("tags", where)
+        assert view.has_field("color")
+        assert not view.has_field("colour")
+        assert view.get(["i03", "none"]) == {"i03": items[3]}
+        stored = view.vectors_of(["i07", "none", "i02"])
+        assert stored.keys() == {"i07", "i02"}
+        assert np.array_equal(stored["i07"], vectors[7])
+
+
+LARGE = [2**53, 2**53 + 1, 2**63 - 2, 2**63 - 1, -(2**63), -(2**63) + 1, -(2**53) - 1]
+
+
+def test_whole_numbers_are_exact(catalog: Catalog) -> None:
+    items = [item(f"i{place}", {"n": number}) for place, number in enumerate(LARGE)]
+    catalog.upsert(items, unit(len(items)))
+    for place, number in enumerate(LARGE):
+        assert catalog.get([f"i{place}"])[f"i{place}"].metadata == {"n": number}
+        assert [one.id for one in catalog.scan({"n": number})] == [f"i{place}"]
+        for sign, compare in filters.COMPARISONS.items():
+            passing = {f"i{n}" for n, other in enumerate(LARGE) if compare(other, number)}
+            assert {one.id for one in catalog.scan({"n": {sign: number}})} == passing
+    found = catalog.facets(["n"])["n"]
+    assert [one.value for one in found] == sorted(LARGE)
+    [field] = catalog.fields()
+    assert (field.minimum, field.maximum) == (-(2**63), 2**63 - 1)
+    assert isinstance(field.maximum, int)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
+def test_whole_numbers_out_of_range_are_refused(catalog: Catalog, number: int) -> None:
+    with pytest.raises(InvalidInput, match=r"2\*\*63"):
+        catalog.upsert([item("a", {"n": number})], unit(1))
+    for where in ({"n": number}, {"n": {"$in": [1, number]}}, {"n": {"$lt": number}}):
+        with pytest.raises(InvalidFilter, match=r"2\*\*63"):
+            catalog.count(where)

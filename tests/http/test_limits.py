@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from http_door import Door, Doors, bearer, item_id, problem
 from kinlens.errors import Overloaded, RateLimited
-from kinlens.http import limits
+from kinlens.http import connections, limits
 from kinlens.http.limits import BodyLimit, RateLimits, network_of
 from kinlens.http.workers import Workers
 from kinlens.search import Search
@@ -129,7 +129,8 @@ def test_a_chunked_body_is_counted_while_it_comes(small: Door, content_type: str
     assert response.headers["connection"] == "close"
 
 
-def test_an_endless_body_is_cut_off(small: Door) -> None:
+def test_an_endless_body_is_cut_off(small: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINGER_BYTES", 10_000_000)
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -169,6 +170,7 @@ def test_a_body_that_stops_coming(small: Door, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_body_that_trickles_ends_too(small: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "DURATION", 0.5)
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.5)
 
     def trickle() -> Iterator[bytes]:
         for _ in range(1200):

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from kinlens.catalog.filters import Filter
 from kinlens.catalog.owners import HAND, Claim, Owners
 from kinlens.types import (
     EncoderIdentity,
@@ -80,6 +81,55 @@ class CatalogSnapshot:
     blocks: Iterator[SnapshotBlock]
 
 
+class CatalogView(Protocol):
+    """One state of a catalog, seen through a filter: all its answers agree with each other.
+
+    For one thread, and for the time of the `with` block alone.
+    """
+
+    @property
+    def where(self) -> Filter:
+        """The filter."""
+
+    @property
+    def size(self) -> int:
+        """How many items the catalog has, whatever the filter."""
+
+    def count(self) -> int:
+        """How many items pass the filter."""
+
+    def has_field(self, name: str) -> bool:
+        """Whether an item, of all there are, has this metadata field; needs `metadata`."""
+
+    def fields(self) -> tuple[Field, ...]:
+        """The metadata fields of all items, by name; needs `metadata`."""
+
+    def kinds(
+        self, compared: Iterable[tuple[str, str]], *, every: bool = False
+    ) -> dict[str, frozenset[str]]:
+        """See `Catalog.kinds`; needs `metadata`."""
+
+    def facets(
+        self, fields: Sequence[str], *, limit: int = 100
+    ) -> Mapping[str, tuple[FacetCount, ...]]:
+        """Counts of each field's values over the filtered items; needs `metadata`.
+
+        See `Catalog.facets`.
+        """
+
+    def search(self, vectors: Vectors, k: int, *, metric: Metric = "cosine") -> list[list[Match]]:
+        """The nearest of the filtered items; needs `vectors`. See `Catalog.search`."""
+
+    def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Item]:
+        """The filtered items in order of id, from the first id greater than `after`."""
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """The items that exist, whatever the filter, by id."""
+
+    def vectors_of(self, ids: Sequence[str]) -> dict[str, Vectors]:
+        """The vectors, float32 (dim,), of those items that exist, whatever the filter, by id."""
+
+
 class Catalog(Protocol):
     """Items with metadata and vectors of one active encoder.
 
@@ -141,6 +191,26 @@ class Catalog(Protocol):
 
     def vectors(self, ids: Sequence[str]) -> Vectors:
         """float32 (len(ids), dim), in the order asked; `NotFound` names the missing."""
+
+    def view(
+        self, where: Where | Filter | None = None, *, vectors: bool = False, metadata: bool = False
+    ) -> AbstractContextManager[CatalogView]:
+        """One state of the catalog, for answers that hold several things of it.
+
+        To be left soon: nothing slow belongs into the block, for what is written meanwhile can't be
+        tidied up.
+
+        Parameters
+        ----------
+        where : filter, as it is written or parsed
+        vectors : whether it will be searched
+        metadata : whether its fields or facets will be asked for; a filter implies it
+
+        Raises
+        ------
+        InvalidFilter : the filter can't be used
+        EncoderMismatch : it is to be searched, and holds vectors of another encoder
+        """
 
     def search(
         self,

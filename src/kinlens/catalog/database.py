@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -13,8 +14,19 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from kinlens.catalog import schema
-from kinlens.catalog.failures import busy, translated
-from kinlens.errors import CatalogError, CatalogFull
+from kinlens.catalog.failures import (
+    busy,
+    check_replacement,
+    is_file,
+    missing,
+    replacing,
+    translated,
+    unusable,
+)
+from kinlens.errors import CatalogError, CatalogFull, CatalogUnavailable
+from kinlens.file_identity import Identity, identity_of
+
+log = logging.getLogger("kinlens.catalog")
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT = 30.0
@@ -25,8 +37,25 @@ _PAGE_SIZE = 16384
 _LARGEST_IDLE_LOG = 64 * 1024 * 1024
 
 
+class CatalogConnection(sqlite3.Connection):
+    """A connection that remembers which files it has open.
+
+    Attributes
+    ----------
+    file, log : identities of the database and of its write-ahead log
+    generation : grows each time that the database is found to be another file
+    """
+
+    file: Identity | None = None
+    log: Identity | None = None
+    generation: int = 0
+
+
 class Database:
     """The database of a data folder. Thread-safe.
+
+    Where its file is removed or replaced while it is open, the next transaction notices: it opens
+    the file that is there now, or raises `CatalogUnavailable` and tries again the next time.
 
     Parameters
     ----------
@@ -42,26 +71,32 @@ class Database:
     def __init__(self, path: Path, *, create: bool, timeout: float = BUSY_TIMEOUT) -> None:
         self.path = path
         self._timeout = timeout
-        self._idle: deque[sqlite3.Connection] = deque()
+        self._idle: deque[CatalogConnection] = deque()
         self._closed = False
         self._closing = threading.Lock()
+        self._reopening = threading.Lock()
+        self._newest: CatalogConnection | None = None
+        self._generation = 0
+        self._log = path.with_name(path.name + "-wal")
         self._writer_lock = _writer_lock(path)
         if create:
             _make_file(path)
-        elif not path.is_file():
+        elif not is_file(path):
             raise CatalogError(
                 f"There is no catalog in {path.parent}; make one with "
                 f"`kinlens index SOURCE --data {path.parent}`."
             )
-        try:
-            self._bring_up_to_date()
-        except BaseException:
-            self.close()
-            raise
+        with translated(self.path), self._connection():
+            pass  # the first connection brings the file up to date
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of the catalog until the block ends."""
+    def read(self) -> Iterator[CatalogConnection]:
+        """A connection that sees one state of the catalog until the block ends.
+
+        Raises
+        ------
+        CatalogUnavailable : the file is gone, or was replaced by one that can't be used
+        """
         with translated(self.path), self._connection() as connection:
             connection.execute("BEGIN")
             try:
@@ -70,8 +105,14 @@ class Database:
                 connection.rollback()
 
     @contextmanager
-    def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction: durable when the block ends, undone when the block raises."""
+    def write(self) -> Iterator[CatalogConnection]:
+        """A transaction: durable when the block ends, undone when the block raises.
+
+        Raises
+        ------
+        CatalogUnavailable : the file is gone or was replaced, before or while this was written;
+            what was written isn't in the catalog that the folder has now
+        """
         with translated(self.path), self._connection() as connection, self._writing(connection):
             yield connection
 
@@ -88,31 +129,47 @@ class Database:
             while True:
                 self._idle.pop().close()
 
-    def _bring_up_to_date(self) -> None:
-        with translated(self.path), self._connection() as connection:
-            schema.check_ours(connection, str(self.path))
-            _make_log(connection, time.monotonic() + self._timeout)
-            if not schema.is_current(connection):
-                with self._writing(connection):
-                    schema.migrate(connection)
+    def _bring_up_to_date(self, connection: CatalogConnection) -> None:
+        schema.check_ours(connection, str(self.path))
+        _make_log(connection, time.monotonic() + self._timeout)
+        if not schema.is_current(connection):
+            with self._writing(connection):
+                schema.migrate(connection)
 
     @contextmanager
-    def _writing(self, connection: sqlite3.Connection) -> Iterator[None]:
+    def _writing(self, connection: CatalogConnection) -> Iterator[None]:
         if not self._writer_lock.lock.acquire(timeout=self._timeout):
             raise busy(self.path)
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self._check_unmoved(connection)
                 yield
                 connection.execute("COMMIT")
             except BaseException:
                 connection.rollback()
                 raise
+            # The files may have been replaced while this was written.
+            self._check_unmoved(connection)
         finally:
             self._writer_lock.lock.release()
 
+    def _check_unmoved(self, connection: CatalogConnection) -> None:
+        if not self._is_current(connection):
+            raise CatalogUnavailable(
+                f"{self.path} was removed or replaced while something was written to it; what was "
+                "written isn't in the catalog that is there now. Write it again.",
+                "the catalog was removed or replaced while this was written; send it again",
+            )
+
+    def _is_current(self, connection: CatalogConnection) -> bool:
+        """Whether the paths still lead to the files that the connection has open."""
+        if identity_of(self.path) != connection.file:
+            return False
+        return connection.log is None or identity_of(self._log) == connection.log
+
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[CatalogConnection]:
         if self._closed:
             raise CatalogError(f"The catalog {self.path} has been closed; open it again.")
         connection = self._reused() or self._connect()
@@ -123,12 +180,58 @@ class Database:
             if self._closed:
                 self.close()
 
-    def _reused(self) -> sqlite3.Connection | None:
+    def _reused(self) -> CatalogConnection | None:
         with suppress(IndexError):
-            return self._idle.pop()
+            connection = self._idle.pop()
+            if self._is_current(connection):
+                return connection
+            self._idle.append(connection)
+            self._reopen(connection)
         return None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _reopen(self, old: CatalogConnection) -> None:
+        """Leave files that were removed or replaced for those that are there now.
+
+        The idle connections keep the old files open until the new ones have proved to be a catalog,
+        so that no new file gets the identity of an old one.
+        """
+        with self._reopening:
+            if self._newest is not None and self._is_current(self._newest):
+                self._close_others()
+                return  # another thread has done it
+            if identity_of(self.path) == old.file:
+                self._save_log(old)
+            else:
+                check_replacement(self.path, self._log, old.log)
+            with replacing(self.path):
+                connection = self._connect()
+            self._idle.append(connection)
+            self._close_others()
+            log.warning("%s was replaced while it was in use; it has been opened again.", self.path)
+
+    def _save_log(self, old: CatalogConnection) -> None:
+        """Bring what only the removed log holds into the database file, by its open handle."""
+        with self._writer_lock.lock:
+            if self._writer_lock.saved == old.log or identity_of(self.path) != old.file:
+                return
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._writer_lock.saved = old.log
+        log.warning("The log of %s was removed; what it held was saved.", self.path)
+
+    def _close_others(self) -> None:
+        """Close the idle connections to files that are no longer at the paths."""
+        for _ in range(len(self._idle)):
+            with suppress(IndexError):
+                connection = self._idle.popleft()
+                if self._is_current(connection):
+                    self._idle.append(connection)
+                else:
+                    connection.close()
+
+    def _connect(self) -> CatalogConnection:
+        file = identity_of(self.path)
+        if file is None:
+            raise missing(self.path)
         connection = sqlite3.connect(
             self.path.absolute().as_uri() + "?mode=rw",
             uri=True,
@@ -136,13 +239,26 @@ class Database:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=CatalogConnection,
         )
         try:
             for pragma in _PRAGMAS:
                 connection.execute(pragma)
-        except sqlite3.Error:
+            connection.file = file
+            if self._newest is None or self._newest.file != file:
+                if self._newest is not None and not schema.is_ours(connection):
+                    raise unusable(self.path, "it is empty or another program's")
+                self._bring_up_to_date(connection)
+                self._generation += 1
+            connection.generation = self._generation
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the log
+            connection.log = identity_of(self._log)
+            if identity_of(self.path) != file:
+                raise missing(self.path)
+        except BaseException:
             connection.close()
             raise
+        self._newest = connection
         return connection
 
 
@@ -184,10 +300,11 @@ def _make_file(path: Path) -> None:
 
 
 class _WriterLock:
-    """A lock that a weak dictionary can hold."""
+    """A lock that a weak dictionary can hold; `saved` is the removed log that was saved last."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
+        self.saved: Identity | None = None
 
 
 # All that write to a file in this process queue here, where waiting is fair and wakes at once;

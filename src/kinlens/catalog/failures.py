@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kinlens.errors import CatalogBusy, CatalogError, CatalogFull
+from kinlens.errors import CatalogBusy, CatalogError, CatalogFull, CatalogUnavailable
+from kinlens.file_identity import Identity, identity_of
 
 # Below this a file system counts as full: SQLite can't create the files of its log.
 _NO_SPACE = 256 * 1024
@@ -52,11 +54,75 @@ def translate(error: sqlite3.Error, path: Path) -> CatalogError:
             "was stored before is intact. Free some space, or raise the limit, and go on."
         )
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
-        return CatalogError(
+        return CatalogUnavailable(
             f"{path} can't be opened for writing ({error}); a catalog needs a folder in which "
-            "this user may create files. Check its owner and permissions."
+            "this user may create files. Check its owner and permissions.",
+            "the catalog's file can't be opened for writing",
         )
     return CatalogError(f"{path} can't be used: {error}. `kinlens doctor` checks the catalog.")
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file; `CatalogUnavailable` where this user may not look."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise CatalogUnavailable(
+            f"{path} can't be read: {error.strerror}. Check the owner and the permissions of its "
+            "folder.",
+            f"the catalog can't be read: {error.strerror}",
+        ) from error
+
+
+def missing(path: Path) -> CatalogUnavailable:
+    """For a catalog whose file went away while it was open."""
+    is_file(path)
+    return CatalogUnavailable(
+        f"{path} was removed while it was in use; nothing can be read or written until it is back. "
+        "Put it back, or restore a backup.",
+        "the catalog was removed while it was in use",
+    )
+
+
+def unusable(path: Path, why: str) -> CatalogUnavailable:
+    """For a catalog whose file was replaced by another that is no use."""
+    return CatalogUnavailable(
+        f"{path} was replaced while it was in use, and what is there now can't be used: {why}. "
+        "Put a catalog there, or restore a backup.",
+        "the catalog was replaced by a file that can't be used",
+    )
+
+
+def check_replacement(path: Path, log: Path, old_log: Identity | None) -> None:
+    """Raise `CatalogUnavailable` unless the file that replaced the catalog may be opened.
+
+    Parameters
+    ----------
+    path, log : of the database and its write-ahead log
+    old_log : the log of the database that was there before
+    """
+    if identity_of(path) is None:
+        raise missing(path)
+    if old_log is not None and identity_of(log) == old_log:
+        raise unusable(
+            path,
+            f"beside it lies the log of the catalog that was there before, {log.name}, and SQLite "
+            f"would write that into it; delete {log.name} and {path.name}-shm",
+        )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[None]:
+    """Say of errors that they come from a file that replaced the catalog."""
+    try:
+        with translated(path):
+            yield
+    except (CatalogUnavailable, CatalogBusy, CatalogFull):
+        raise
+    except CatalogError as error:
+        raise unusable(path, str(error)) from error
 
 
 def busy(path: Path) -> CatalogBusy:

@@ -22,7 +22,8 @@ operator                   holds for an item
 What a value is compared with:
 
 - Kinds never mix: numbers, texts, booleans. 1 equals 1.0, but neither true nor "1".
-- Numbers compare exactly, texts by code point, case and accents as they are.
+- Numbers compare exactly, texts by code point, case and accents as they are. A whole number lies
+  between -2**63 and 2**63 - 1, as those of metadata do.
 - A list holds for ``$eq``, ``$in`` and the comparisons if one of its elements does, so that
   ``$ne`` and ``$nin`` hold if none is equal. An empty list equals nothing.
 - A missing field counts as null but for ``$exists``. So ``$ne`` and ``$nin`` hold for an item
@@ -41,7 +42,7 @@ from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
 from kinlens.errors import InvalidFilter
-from kinlens.types import Metadata, Scalar, Where
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Metadata, Scalar, Where
 
 MAX_NODES = 100
 MAX_DEPTH = 16
@@ -112,16 +113,21 @@ class AnyOf:
 
 Filter: TypeAlias = OneOf | Compare | Exists | Not | AllOf | AnyOf
 
+EVERYTHING = AllOf(())
+"""Holds for every item."""
 
-def parse(where: Where | None) -> Filter:
-    """The tree of a filter; None and {} hold for every item.
+
+def parse(where: Where | Filter | None) -> Filter:
+    """The tree of a filter; None and {} hold for every item. A tree is given back as it is.
 
     Raises
     ------
     InvalidFilter : the message names the path of the mistake, such as ``where.price.$gte``
     """
+    if isinstance(where, OneOf | Compare | Exists | Not | AllOf | AnyOf):
+        return where
     if where is None or (isinstance(where, Mapping) and not where):
-        return AllOf(())
+        return EVERYTHING
     return _Parser().filter(where, "where", 1)
 
 
@@ -332,8 +338,7 @@ def _equal(one: object, other: object) -> bool:
 
 
 def _scalar(value: object, path: str, hint: str = "") -> Scalar | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _wrong(path, "a finite number", value)
+    _check_number(value, path)
     if value is None or isinstance(value, str | int | float):
         return value
     raise _wrong(path, "a text, a number, true, false or null", value, hint)
@@ -350,9 +355,15 @@ def _scalars(value: object, path: str) -> tuple[Scalar | None, ...]:
 def _comparable(value: object, path: str) -> str | int | float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _wrong(path, "a number or a text", value)
+    _check_number(value, path)
+    return value
+
+
+def _check_number(value: object, path: str) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(path, "a finite number", value)
-    return value
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise _wrong(path, "a whole number from -2**63 to 2**63 - 1, as items have them", value)
 
 
 def _wrong(path: str, needed: str, came: object, hint: str = "") -> InvalidFilter:

@@ -6,9 +6,8 @@ offset in every column. Positions ascend with rows, so they ascend with the orde
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +17,7 @@ from kinlens.catalog.columns import Columns, Mask
 from kinlens.catalog.database import Database
 from kinlens.catalog.filters import AllOf, Filter
 from kinlens.catalog.locks import ReadWriteLock
-from kinlens.catalog.records import VECTOR_DTYPE
+from kinlens.catalog.records import id_of_row, metadata_of, vectors_of
 from kinlens.catalog.spaces import Head, head_of, incomplete
 from kinlens.errors import CatalogError
 from kinlens.neighbors import ExactIndex, Neighbors
@@ -64,7 +63,7 @@ class Matrix:
                         return
                 with self._lock.write() as downgrade:
                     # Another thread may have read a later state than this connection shows.
-                    if self._contents.revision <= head.revision:
+                    if self._contents.state <= (head.generation, head.revision):
                         self._contents.follow(connection, head, vectors=vectors, columns=columns)
                         downgrade()
                         yield connection, head, self._contents
@@ -96,6 +95,7 @@ class Contents:
     def clear(self) -> None:
         """Forget everything."""
         self.revision = -1
+        self.generation = 0
         self.index: ExactIndex | None = None
         self._space = 0
         self._columns: Columns | None = None
@@ -107,6 +107,11 @@ class Contents:
 
     def __len__(self) -> int:
         return self._living
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Generation and revision that the contents show; later ones are greater."""
+        return self.generation, self.revision
 
     @property
     def columns(self) -> Columns:
@@ -161,7 +166,7 @@ class Contents:
     def shows(self, head: Head, *, vectors: bool, columns: bool) -> bool:
         """Whether it is up to date and has what is needed."""
         return (
-            self.revision == head.revision
+            self.state == (head.generation, head.revision)
             and not (vectors and (self.index is None or self._space != head.space))
             and not (columns and self._columns is None)
         )
@@ -186,9 +191,11 @@ class Contents:
             self.clear()
             raise
         self._masks, self._fields = {}, None
-        self.revision = head.revision
+        self.generation, self.revision = head.generation, head.revision
 
     def _drop_what_is_stale(self, head: Head, *, vectors: bool) -> None:
+        if self.generation != head.generation:  # another file, whose revisions say nothing here
+            self.clear()
         if self.index is not None and self._space != head.space:
             self.index = None
         dead = len(self._rows) - self._living
@@ -241,14 +248,14 @@ class Contents:
         while block := found.fetchmany(_BLOCK):
             rows, texts = zip(*block, strict=True)
             positions = self._positions(np.array(rows, np.int64))
-            self.columns.put(positions, json.loads(f"[{','.join(texts)}]"))
+            self.columns.put(positions, metadata_of(texts, _namer(connection, rows)))
 
     def _load_vectors(self, connection: sqlite3.Connection, head: Head) -> None:
         index = ExactIndex(head.encoder.dim)
         found = connection.execute(
             "SELECT row, vector FROM vectors WHERE space = ? ORDER BY row", (head.space,)
         )
-        for rows, vectors in _vector_blocks(found, index.dim):
+        for rows, vectors in _vector_blocks(found, connection, index.dim):
             start = index.capacity
             if not np.array_equal(rows, self._rows[start : start + len(rows)]):
                 raise incomplete(head)
@@ -265,7 +272,7 @@ class Contents:
             (self._space, self.revision, self.revision),
         )
         known = index.capacity
-        for rows, vectors in _vector_blocks(found, index.dim):
+        for rows, vectors in _vector_blocks(found, connection, index.dim):
             positions = self._positions(rows)
             old = positions < known
             if old.any():
@@ -293,9 +300,13 @@ def _items_since(connection: sqlite3.Connection, columns: str, revision: int) ->
 
 
 def _vector_blocks(
-    found: sqlite3.Cursor, dim: int
+    found: sqlite3.Cursor, connection: sqlite3.Connection, dim: int
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]]:
     while block := found.fetchmany(_BLOCK):
         rows, blobs = zip(*block, strict=True)
-        vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
-        yield np.array(rows, np.int64), vectors.astype(np.float32, copy=False)
+        vectors = vectors_of(blobs, dim, _namer(connection, rows))
+        yield np.array(rows, np.int64), vectors
+
+
+def _namer(connection: sqlite3.Connection, rows: Sequence[int]) -> Callable[[int], str]:
+    return lambda place: id_of_row(connection, rows[place])

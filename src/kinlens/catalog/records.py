@@ -5,31 +5,99 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from kinlens.errors import InvalidInput
-from kinlens.types import Item, Metadata, Vectors, check_id
+from kinlens.errors import CatalogError, InvalidInput
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Item, Metadata, Vectors, check_id
 
 ITEM_COLUMNS = "id, picture, content_hash, width, height, metadata"
 VECTOR_DTYPE = np.dtype("<f4")
 
-_LARGEST_INTEGER = 2**63
 _LENGTH_TOLERANCE = 1e-3
 
 
 def items_of(found: Sequence[Sequence[Any]]) -> list[Item]:
     """The items of records of `ITEM_COLUMNS`."""
-    # One document of all: a call of the parser for each costs twice as much.
-    metadata = json.loads(f"[{','.join([record[-1] for record in found])}]")
+    metadata = metadata_of([record[-1] for record in found], lambda place: found[place][0])
     return [
         Item(item_id, picture, content_hash, width, height, fields)
         for (item_id, picture, content_hash, width, height, _), fields in zip(
             found, metadata, strict=True
         )
     ]
+
+
+def metadata_of(texts: Sequence[str], id_at: Callable[[int], str]) -> list[Metadata]:
+    """The metadata of items.
+
+    Parameters
+    ----------
+    texts : as `records_of` made them
+    id_at : the id of the item at an offset, for messages
+
+    Raises
+    ------
+    CatalogError : one is damaged; the message names it
+    """
+    try:
+        # One document of all: a call of the parser for each costs twice as much.
+        found: list[Metadata] = json.loads(f"[{','.join(texts)}]")
+    except (ValueError, RecursionError):
+        found = []
+    if len(found) == len(texts) and all(isinstance(one, dict) for one in found):
+        return found
+    bad = next((place for place, text in enumerate(texts) if not _is_object(text)), 0)
+    raise damaged(id_at(bad), "its metadata isn't a JSON object")
+
+
+def vectors_of(blobs: Sequence[bytes], dim: int, id_at: Callable[[int], str]) -> Vectors:
+    """The vectors of items, float32 (n, dim).
+
+    Parameters
+    ----------
+    blobs : as `blobs_of` made them
+    dim : of the encoder
+    id_at : the id of the item at an offset, for messages
+
+    Raises
+    ------
+    CatalogError : one is damaged; the message names it
+    """
+    wanted = dim * VECTOR_DTYPE.itemsize
+    for place, blob in enumerate(blobs):
+        if len(blob) != wanted:
+            reason = f"its vector has {len(blob)} bytes, and {wanted} are needed"
+            raise damaged(id_at(place), reason)
+    vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
+    squares = np.einsum("ij,ij->i", vectors, vectors)
+    wrong = np.flatnonzero(~(np.abs(squares - 1) <= 2 * _LENGTH_TOLERANCE))
+    if len(wrong):
+        raise damaged(id_at(int(wrong[0])), "its vector hasn't unit length")
+    return vectors.astype(np.float32, copy=False)
+
+
+def damaged(item_id: str, what: str) -> CatalogError:
+    """For an item that can't be read."""
+    return CatalogError(
+        f"The item {item_id!r:.80} is damaged: {what}. `kinlens doctor --deep` lists all that is "
+        "damaged and says what can be done."
+    )
+
+
+def id_of_row(connection: sqlite3.Connection, row: int) -> str:
+    """The id of the item in a row, for messages."""
+    found = connection.execute("SELECT id FROM items WHERE row = ?", (row,)).fetchone()
+    return str(found[0]) if found else f"(row {row})"
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def items_by_row(connection: sqlite3.Connection, rows: Iterable[int]) -> dict[int, Item]:
@@ -118,8 +186,9 @@ def _metadata_json(item_id: str, metadata: Metadata) -> str:
     for name, value in metadata.items():
         if not isinstance(name, str) or not _is_value(value):
             raise InvalidInput(
-                f"Metadata is texts, finite numbers (integers below 2**63), true, false, null and "
-                f"lists of texts, by name; item {item_id!r:.80} has {name!r:.80}: {value!r:.80}."
+                "Metadata is texts, finite numbers (whole ones from -2**63 to 2**63 - 1), true, "
+                f"false, null and lists of texts, by name; item {item_id!r:.80} has {name!r:.80}: "
+                f"{value!r:.80}."
             )
     text = json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"))
     try:
@@ -136,7 +205,7 @@ def _is_value(value: object) -> bool:
     if value is None or isinstance(value, str | bool):
         return True
     if isinstance(value, int):
-        return -_LARGEST_INTEGER <= value < _LARGEST_INTEGER
+        return MIN_INTEGER <= value <= MAX_INTEGER
     if isinstance(value, float):
         return math.isfinite(value)
     return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)

@@ -52,6 +52,12 @@ def check_ours(connection: sqlite3.Connection, name: str) -> None:
         )
 
 
+def is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether a file is marked as a catalog; an empty one isn't."""
+    mark: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return mark == APPLICATION_ID and version(connection) > 0
+
+
 def is_current(connection: sqlite3.Connection) -> bool:
     """Whether nothing is left to migrate."""
     return version(connection) == len(migrations())

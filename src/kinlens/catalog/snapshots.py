@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 
 import numpy as np
 
 from kinlens.catalog.base import CatalogSnapshot, SnapshotBlock
-from kinlens.catalog.records import VECTOR_DTYPE
+from kinlens.catalog.records import metadata_of, vectors_of
 from kinlens.catalog.spaces import Head, incomplete
-from kinlens.types import Metadata
 
 _BLOCK = 2048
 
@@ -35,15 +33,9 @@ def _blocks(
         rows, ids, texts, blobs = zip(*block, strict=True)
         if None in blobs:
             raise incomplete(head)
-        vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, head.encoder.dim)
         yield SnapshotBlock(
             rows=np.array(rows, np.int64),
             ids=list(ids),
-            metadata=_parsed(texts) if metadata else [{} for _ in ids],
-            vectors=vectors.astype(np.float32),
+            metadata=metadata_of(texts, ids.__getitem__) if metadata else [{} for _ in ids],
+            vectors=vectors_of(blobs, head.encoder.dim, ids.__getitem__),
         )
-
-
-def _parsed(texts: tuple[str, ...]) -> list[Metadata]:
-    parsed: list[Metadata] = json.loads(f"[{','.join(texts)}]")
-    return parsed

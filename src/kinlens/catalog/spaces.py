@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from kinlens.catalog import records
-from kinlens.catalog.database import Database
+from kinlens.catalog.database import CatalogConnection, Database
 from kinlens.errors import CatalogError, EncoderMismatch
 from kinlens.types import EncoderIdentity, Item, Vectors
 
@@ -25,12 +25,14 @@ class Head:
     deletions_from : deletions up to this revision have been forgotten
     space : number of the active space
     encoder : whose vectors it holds
+    generation : of the database's file; see `CatalogConnection`
     """
 
     revision: int
     deletions_from: int
     space: int
     encoder: EncoderIdentity
+    generation: int = 0
 
 
 def head_of(connection: sqlite3.Connection) -> Head | None:
@@ -39,7 +41,17 @@ def head_of(connection: sqlite3.Connection) -> Head | None:
     if found is None:
         return None
     revision, deletions_from, space, name, fingerprint, dim = found
-    return Head(revision, deletions_from, space, EncoderIdentity(name, fingerprint, dim))
+    encoder = EncoderIdentity(name, fingerprint, dim)
+    generation = connection.generation if isinstance(connection, CatalogConnection) else 0
+    return Head(revision, deletions_from, space, encoder, generation)
+
+
+def known_head(connection: sqlite3.Connection) -> Head:
+    """The same; `CatalogError` before the first space."""
+    head = head_of(connection)
+    if head is None:
+        raise CatalogError("The catalog has no vectors yet; index again.")
+    return head
 
 
 _HEAD = """

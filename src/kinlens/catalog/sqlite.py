@@ -15,10 +15,11 @@ import numpy as np
 from kinlens.catalog import filters, records, snapshots, spaces, writes
 from kinlens.catalog.base import CatalogSnapshot, CatalogStats
 from kinlens.catalog.database import BUSY_TIMEOUT, FILE_NAME, Database
-from kinlens.catalog.matrix import Contents, Matrix
+from kinlens.catalog.failures import is_file
+from kinlens.catalog.matrix import Matrix
 from kinlens.catalog.owners import HAND, Claim, Owners, not_owned
+from kinlens.catalog.views import SCAN_BLOCK, SqliteView, vectors_of
 from kinlens.errors import CatalogError
-from kinlens.neighbors import Neighbors
 from kinlens.types import (
     EncoderIdentity,
     FacetCount,
@@ -32,9 +33,6 @@ from kinlens.types import (
     check_k,
     check_metric,
 )
-
-_SCAN_BLOCK = 500
-_LONGEST_WALK = 16_000
 
 
 class SqliteCatalog:
@@ -83,7 +81,7 @@ class SqliteCatalog:
     def identity_of(folder: Path) -> EncoderIdentity | None:
         """Whose vectors the catalog of a folder holds; None if there is no catalog yet."""
         path = Path(folder) / FILE_NAME
-        if not path.is_file():
+        if not is_file(path):
             return None
         database = Database(path, create=False)
         try:
@@ -136,16 +134,30 @@ class SqliteCatalog:
                 writes.delete(connection, list(found.values()))
         return [item_id for item_id in dict.fromkeys(ids) if item_id in found]
 
+    @contextmanager
+    def view(
+        self,
+        where: Where | filters.Filter | None = None,
+        *,
+        vectors: bool = False,
+        metadata: bool = False,
+    ) -> Iterator[SqliteView]:
+        """See `Catalog.view`."""
+        tree = filters.parse(where)
+        columns = metadata or tree != filters.EVERYTHING
+        if vectors or columns:
+            with self._matrix.current(vectors=vectors, columns=columns) as now:
+                if vectors:
+                    spaces.check_encoder(now[1], self._encoder)
+                yield SqliteView(*now, tree)
+        else:
+            with self._database.read() as connection:
+                yield SqliteView(connection, spaces.known_head(connection), None, tree)
+
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """See `Catalog.get`; in the order asked."""
-        with self._database.read() as connection:
-            found = connection.execute(
-                f"SELECT {records.ITEM_COLUMNS} FROM items "
-                "WHERE id IN (SELECT value FROM json_each(?))",
-                (records.usable_ids(ids),),
-            ).fetchall()
-        items = {item.id: item for item in records.items_of(found)}
-        return {item_id: items[item_id] for item_id in ids if item_id in items}
+        with self.view() as view:
+            return view.get(ids)
 
     def referenced(self, pictures: Sequence[str]) -> set[str]:
         """See `Catalog.referenced`."""
@@ -162,16 +174,10 @@ class SqliteCatalog:
         with self._database.read() as connection:
             head = self._head(connection)
             writes.rows_of_all(connection, ids)
-            blobs = dict(
-                connection.execute(
-                    "SELECT id, vector FROM items JOIN vectors ON vectors.row = items.row "
-                    "WHERE space = ? AND id IN (SELECT value FROM json_each(?))",
-                    (head.space, records.usable_ids(ids)),
-                )
-            )
-        joined = b"".join(blobs[item_id] for item_id in ids)
-        vectors = np.frombuffer(joined, records.VECTOR_DTYPE).reshape(-1, head.encoder.dim)
-        return vectors.astype(np.float32)
+            found = vectors_of(connection, head, ids)
+        return np.array([found[item_id] for item_id in ids], np.float32).reshape(
+            -1, head.encoder.dim
+        )
 
     def search(
         self,
@@ -185,36 +191,28 @@ class SqliteCatalog:
         check_k(k)
         check_metric(metric)
         queries = records.checked_vectors(vectors, self._encoder.dim)
-        tree = filters.parse(where) if where else None
-        with self._matrix.current(vectors=True, columns=tree is not None) as now:
-            connection, head, contents = now
-            spaces.check_encoder(head, self._encoder)
-            found = contents.search(queries, k, metric, tree)
-            return _matches(connection, contents, found, metric)
+        with self.view(where, vectors=True) as view:
+            return view.search(queries, k, metric=metric)
 
     def count(self, where: Where | None = None) -> int:
         """See `Catalog.count`."""
-        if not where and not self._matrix.loaded:
-            with self._database.read() as connection:
-                total: int = connection.execute("SELECT count(*) FROM items").fetchone()[0]
-                return total
-        with self._matrix.current(columns=bool(where)) as (_, _, contents):
-            return contents.mask(filters.parse(where))[1] if where else len(contents)
+        if not where and self._matrix.loaded:
+            with self._matrix.current() as (_, _, contents):
+                return len(contents)
+        with self.view(where) as view:
+            return view.count()
 
     def facets(
         self, fields: Sequence[str], where: Where | None = None, *, limit: int = 100
     ) -> Mapping[str, tuple[FacetCount, ...]]:
         """See `Catalog.facets`; ties in the order null, false, true, numbers, texts."""
-        check_k(limit)
-        tree = filters.parse(where)
-        with self._matrix.current(columns=True) as (_, _, contents):
-            mask, _ = contents.mask(tree)
-            return {name: contents.columns.facets(name, mask, limit) for name in fields}
+        with self.view(where, metadata=True) as view:
+            return view.facets(fields, limit=limit)
 
     def fields(self) -> tuple[Field, ...]:
         """See `Catalog.fields`."""
-        with self._matrix.current(columns=True) as (_, _, contents):
-            return contents.fields()
+        with self.view(metadata=True) as view:
+            return view.fields()
 
     def kinds(
         self, compared: Iterable[tuple[str, str]], *, every: bool = False
@@ -228,15 +226,12 @@ class SqliteCatalog:
     ) -> Iterator[Item]:
         """See `Catalog.scan`; ids ascend by their UTF-8 bytes.
 
-        It reads in blocks: an item that is written meanwhile may or may not be given, once.
+        It reads in blocks, each of which is one state: an item that is written meanwhile may or may
+        not be given, once. `view` gives all in one state.
         """
         if after:
             check_id(after)
-        if where:
-            found = self._scan_filtered(filters.parse(where), after or "")
-        else:
-            found = self._scan_all(after or "", _SCAN_BLOCK if limit is None else limit)
-        return islice(found, limit)
+        return islice(self._blocks(filters.parse(where), after, limit), limit)
 
     @contextmanager
     def snapshot(self, *, metadata: bool = True) -> Iterator[CatalogSnapshot]:
@@ -304,35 +299,15 @@ class SqliteCatalog:
         spaces.check_encoder(head, self._encoder)
         return head
 
-    def _scan_all(self, after: str, limit: int) -> Iterator[Item]:
-        while True:
-            with self._database.read() as connection:
-                found = connection.execute(
-                    f"SELECT {records.ITEM_COLUMNS} FROM items WHERE id > ? ORDER BY id LIMIT ?",
-                    (after, min(limit, _SCAN_BLOCK)),
-                ).fetchall()
-            if not found:
+    def _blocks(self, tree: filters.Filter, after: str | None, limit: int | None) -> Iterator[Item]:
+        size = SCAN_BLOCK if limit is None else min(limit, SCAN_BLOCK)
+        while size:
+            with self.view(tree) as view:
+                found = list(view.scan(after=after, limit=size))
+            yield from found
+            if len(found) < size:
                 return
-            after = found[-1][0]
-            yield from records.items_of(found)
-
-    def _scan_filtered(self, tree: filters.Filter, after: str) -> Iterator[Item]:
-        """Walks over the ids alone, and reads what passes."""
-        size = _SCAN_BLOCK
-        while True:
-            with self._matrix.current(columns=True) as (connection, _, contents):
-                walked = connection.execute(
-                    "SELECT row, id FROM items WHERE id > ? ORDER BY id LIMIT ?", (after, size)
-                ).fetchall()
-                if not walked:
-                    return
-                rows = np.array([row for row, _ in walked], np.int64)
-                passing = rows[contents.passes(tree, rows)].tolist()
-                items = records.items_by_row(connection, passing)
-            after = walked[-1][1]
-            if len(passing) < _SCAN_BLOCK // 4:
-                size = min(2 * size, _LONGEST_WALK)
-            yield from (items[row] for row in passing)
+            after = found[-1].id
 
 
 def _opened(
@@ -353,21 +328,3 @@ def _opened(
     if encoder is not None:
         spaces.check_encoder(head, encoder)
     return encoder or head.encoder
-
-
-def _matches(
-    connection: sqlite3.Connection, contents: Contents, found: Neighbors, metric: Metric
-) -> list[list[Match]]:
-    rows = contents.rows(found.rows)
-    items = records.items_by_row(connection, np.unique(rows).tolist())
-    # Unit vectors: |a - b|^2 = 2 - 2 cos(a, b).
-    scores = 1 - (found.distances if metric == "cosine" else found.distances**2 / 2)
-    return [
-        [Match(items[row], *values) for row, *values in zip(*query, strict=True)]
-        for query in zip(
-            rows.tolist(),
-            np.clip(scores, -1, 1).tolist(),
-            found.distances.tolist(),
-            strict=True,
-        )
-    ]

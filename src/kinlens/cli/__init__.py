@@ -14,6 +14,7 @@ import typer
 
 from kinlens.cli import (
     access,
+    backup,
     camera,
     catalog,
     diagnose,
@@ -66,6 +67,7 @@ for _module in (
     camera,
     catalog,
     access,
+    backup,
     encoders,
     diagnose,
 ):

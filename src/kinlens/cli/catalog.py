@@ -11,6 +11,7 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from kinlens.catalog.advice import filter_warnings
 from kinlens.cli import common
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.types import Item, NewItem, Outcome, State, picture_source
@@ -36,8 +37,9 @@ def list_items(
     """List items in order of their ids."""
     with common.open_catalog(data) as service:
         condition = common.where_for(service, where)
-        found = service.items(condition, after=after, limit=limit + 1)
-        total, warnings = service.count(condition), service.warnings(condition)
+        with service.view(condition) as view:
+            found = list(view.scan(after=after, limit=limit + 1))
+            total, warnings = view.count(), filter_warnings(view)
     if json:
         listed = [asdict(item) for item in found[:limit]]
         common.print_json({"items": listed, "total": total, "warnings": warnings})

@@ -7,14 +7,14 @@ import sys
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
-from kinlens.cli import common
+from kinlens.cli import common, damage
 from kinlens.config import Settings, load_settings, usable_cores
-from kinlens.errors import KinlensError
+from kinlens.errors import InvalidInput, KinlensError
 
 if TYPE_CHECKING:
     from kinlens.encoders.network import NetworkEncoder
@@ -38,6 +38,19 @@ CPU_FLAGS = (
     "sve",
 )
 
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Read every row and picture of the catalog instead.")
+]
+Repair = Annotated[
+    bool, typer.Option("--repair", help="Rebuild what can be rebuilt; nothing else may run.")
+]
+Files = Annotated[
+    bool, typer.Option("--files", help="With --deep, also read the files that stay in place.")
+]
+DropLost = Annotated[
+    bool, typer.Option("--drop-lost", help="With --repair, delete items whose picture is lost.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -45,10 +58,27 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    json: common.Json = False, data: common.Data = None, encoder: common.Encoder = None
+    deep: Deep = False,
+    repair: Repair = False,
+    files: Files = False,
+    drop_lost: DropLost = False,
+    json: common.Json = False,
+    data: common.Data = None,
+    encoder: common.Encoder = None,
 ) -> None:
     """Check this machine, the encoder and the catalog; exits 1 if something is wrong."""
     settings = load_settings({"data": data, "encoder": encoder})
+    if drop_lost and not repair:
+        raise InvalidInput("--drop-lost belongs to --repair; give both, or neither.")
+    if deep or repair or files:
+        sound = (
+            damage.repair(settings, files=files, drop_lost=drop_lost, json=json)
+            if repair
+            else damage.inspect(settings, files=files, json=json)
+        )
+        if not sound:
+            raise typer.Exit(1)
+        return
     problems: list[str] = []
     report = {
         "machine": _machine(),
@@ -158,6 +188,9 @@ def _print(report: dict[str, Any]) -> None:
         common.console().print(f"Problem: {problem}", style="red", markup=False)
     if not report["problems"]:
         common.console().print("All is well.", style="green")
+        common.console().print(
+            "Rows and pictures weren't read: kinlens doctor --deep does.", style="dim"
+        )
     sys.stdout.flush()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,4 +124,30 @@ def _run(overrides: dict[str, Any], allow_open: bool, *, browse: bool) -> None:
 
     with open_search(settings=settings) as service, open_live(service, settings) as live:
         live.start()
-        run_server(service, settings, live=live, allow_open=allow_open, on_ready=ready)
+        run_server(
+            service,
+            settings,
+            live=live,
+            allow_open=allow_open,
+            on_ready=ready,
+            on_stop=lambda: _end_after(settings.shutdown_timeout),
+        )
+
+
+def _end_after(seconds: float) -> None:
+    """End this process at the latest in so many seconds.
+
+    What was acknowledged is on disk by then. What could be canceled was; this is for a thread that
+    a disk or a library keeps.
+    """
+
+    def end() -> None:
+        common.console(error=True).print(
+            f"Not all that was in flight ended within {seconds:g} s (shutdown_timeout).",
+            markup=False,
+        )
+        os._exit(1)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()

@@ -13,6 +13,7 @@ from typing import Any
 
 from kinlens.errors import FetchError, ForbiddenAddress
 from kinlens.fetch.addresses import is_public
+from kinlens.fetch.interruption import Interruption
 from kinlens.fetch.target import Target
 
 Resolve = Callable[[str, int], Sequence[str]]
@@ -24,10 +25,17 @@ MAX_ADDRESSES = 4
 
 
 class Deadline:
-    """A moment after which nothing more is waited for."""
+    """A moment after which nothing more is waited for.
 
-    def __init__(self, seconds: float) -> None:
+    Parameters
+    ----------
+    seconds : from now on
+    interruption : ends all waits earlier
+    """
+
+    def __init__(self, seconds: float, interruption: Interruption | None = None) -> None:
         self.seconds = seconds
+        self.interruption = interruption or Interruption()
         self.restart()
 
     def restart(self) -> None:
@@ -42,7 +50,7 @@ class Deadline:
         TimeoutError : none
         """
         left = self._end - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self.interruption.ended:
             raise TimeoutError
         return left
 
@@ -83,16 +91,18 @@ def checked_addresses(
 def _in_time(work: Callable[[], list[str]], deadline: Deadline) -> list[str]:
     """Run what can't be given a timeout in a thread that is left behind when it takes too long."""
     outcome: list[list[str] | BaseException] = []
+    done = threading.Event()
 
     def run() -> None:
         try:
             outcome.append(work())
         except BaseException as error:  # raised again by the caller
             outcome.append(error)
+        done.set()
 
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(deadline.left())
+    threading.Thread(target=run, daemon=True).start()
+    with deadline.interruption.ends(done.set):
+        done.wait(deadline.left())
     if not outcome:
         raise TimeoutError
     if isinstance(outcome[0], BaseException):
@@ -149,19 +159,47 @@ def _connected(
     for tried, address in enumerate(addresses):
         share = deadline.left() / (len(addresses) - tried)
         try:
-            plain = socket.create_connection((address, target.port), share)
+            plain = _connect(address, target.port, share, deadline)
         except OSError as error:
             failure = error
             continue
         if target.scheme == "http":
             return plain
         try:
-            plain.settimeout(deadline.left())
-            return context().wrap_socket(plain, server_hostname=target.host)
+            return _secured(plain, context(), target, deadline)
         except BaseException:
             plain.close()
             raise
     raise failure
+
+
+def _connect(address: str, port: int, seconds: float, deadline: Deadline) -> socket.socket:
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+    )[0]
+    plain = socket.socket(family, kind, protocol)
+    try:
+        plain.settimeout(seconds)
+        with deadline.interruption.ends_socket(plain):
+            plain.connect(where)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
+
+
+def _secured(
+    plain: socket.socket, context: ssl.SSLContext, target: Target, deadline: Deadline
+) -> socket.socket:
+    plain.settimeout(deadline.left())
+    secured = context.wrap_socket(plain, server_hostname=target.host, do_handshake_on_connect=False)
+    try:
+        with deadline.interruption.ends_socket(secured):
+            secured.do_handshake()
+    except BaseException:
+        secured.close()
+        raise
+    return secured
 
 
 class _TimedSocket:
@@ -177,14 +215,16 @@ class _TimedSocket:
 
     def sendall(self, data: Any) -> None:
         self._sock.settimeout(self.deadline.left())
-        self._sock.sendall(data)
+        with self.deadline.interruption.ends_socket(self._sock):
+            self._sock.sendall(data)
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  (http.client only reads)
         return io.BufferedReader(_TimedReader(self), 65536)
 
     def recv_into(self, buffer: Any) -> int:
         self._sock.settimeout(self.deadline.left())
-        return self._sock.recv_into(buffer)
+        with self.deadline.interruption.ends_socket(self._sock):
+            return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         """Do nothing: http.client closes it while the body is still to be read."""

@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Iterable
 from functools import cached_property
 
-from kinlens.errors import FetchError
+from kinlens.errors import FetchError, Overloaded
 from kinlens.fetch.body import check_kind, read_body
 from kinlens.fetch.connection import Connection, Deadline, Resolve, checked_addresses, resolve
+from kinlens.fetch.interruption import Interruption
 from kinlens.fetch.pool import IdleConnections
 from kinlens.fetch.target import Target, normal_host, parse
 
@@ -54,9 +55,15 @@ class Fetcher:
         self._resolver = resolver
         self._given_context = context
         self._idle = IdleConnections()
+        self._interruption = Interruption()
 
-    def fetch(self, url: str) -> bytes:
+    def fetch(self, url: str, timeout: float | None = None) -> bytes:
         """Get the bytes behind a URL.
+
+        Parameters
+        ----------
+        url : http or https
+        timeout : seconds, where they are to be fewer than the fetcher's own
 
         Raises
         ------
@@ -64,9 +71,28 @@ class Fetcher:
         PictureTooLarge : over `max_bytes`
         UnsupportedPicture : the server says that it isn't a picture
         FetchError : anything else that went wrong; no text of the server's is in the message
+        Overloaded : `cancel` was called
         """
+        seconds = self._timeout if timeout is None else min(timeout, self._timeout)
+        interruption = self._interruption
+        try:
+            return self._fetch(url, Deadline(seconds, interruption))
+        except FetchError:
+            if not interruption.ended:
+                raise
+            raise Overloaded("The server is shutting down; try again in a moment.") from None
+
+    def cancel(self) -> None:
+        """End the fetches that are under way."""
+        interruption, self._interruption = self._interruption, Interruption()
+        interruption.end()
+
+    def close(self) -> None:
+        """Close the connections that are kept for the next fetch."""
+        self._idle.close()
+
+    def _fetch(self, url: str, deadline: Deadline) -> bytes:
         target = parse(url)
-        deadline = Deadline(self._timeout)
         for _ in range(self._redirects + 1):
             found = self._step(target, deadline)
             if isinstance(found, bytes):
@@ -76,10 +102,6 @@ class Fetcher:
             f"{parse(url).shown} redirects more than {self._redirects} times; use the URL that "
             "it leads to."
         )
-
-    def close(self) -> None:
-        """Close the connections that are kept for the next fetch."""
-        self._idle.close()
 
     def _step(self, target: Target, deadline: Deadline) -> bytes | Target:
         """One request: the body, or where it redirects to."""

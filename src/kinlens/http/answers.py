@@ -6,8 +6,8 @@ and the tests check that they agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
@@ -33,6 +33,10 @@ from kinlens.types import Field as MetadataField
 if TYPE_CHECKING:
     from kinlens.catalog.base import CatalogStats
 
+
+T = TypeVar("T", Item, Hit)
+MAX_ANSWER_BYTES = 8_000_000
+"""Of the metadata in one answer, as JSON."""
 
 WARNINGS = Field(description="What the filter may not mean, such as a field that no item has.")
 
@@ -146,8 +150,8 @@ class FieldBody(BaseModel):
     kind: FieldKind
     count: int
     distinct: int
-    minimum: float | None
-    maximum: float | None
+    minimum: int | float | None
+    maximum: int | float | None
 
 
 class FieldsAnswer(BaseModel):
@@ -186,17 +190,42 @@ def json_response(
     return Response(content, status, headers, media_type="application/json")
 
 
+def fitting(found: Iterable[T], limit: int) -> tuple[list[T], bool]:
+    """The first items or hits that fit an answer, one at least, and whether there are more.
+
+    Parameters
+    ----------
+    found : read no further than needed
+    limit : items at most
+    """
+    shown: list[T] = []
+    size = 0
+    for entry in found:
+        size += len(to_json(entry.metadata, inf_nan_mode="null"))
+        if shown and (size > MAX_ANSWER_BYTES or len(shown) == limit):
+            return shown, True
+        shown.append(entry)
+    return shown, False
+
+
 def answer(found: Answer, signer: UrlSigner) -> dict[str, Any]:
     """The body of a search."""
+    shown, is_cut = fitting(found.hits, len(found.hits))
+    warnings = list(found.warnings)
+    if is_cut:
+        warnings.append(
+            f"The metadata of {len(found.hits):,} hits is over {MAX_ANSWER_BYTES:,} bytes, so the "
+            f"answer ends after {len(shown):,}; filter for the others with `where`."
+        )
     return {
-        "hits": hits(found.hits, signer),
+        "hits": hits(shown, signer),
         "total": found.total,
         "facets": facets(found.facets),
         "exact": found.exact,
         "metric": found.metric,
         "encoder": encoder(found.encoder),
         "took_ms": {stage: round(value, 3) for stage, value in stages(found.took).items()},
-        "warnings": found.warnings,
+        "warnings": warnings,
     }
 
 

@@ -17,6 +17,7 @@ from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
 from kinlens.http.cross_origin import CrossOrigin
 from kinlens.http.headers import Crashes, Named
+from kinlens.http.host_headers import OneHost
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
 from kinlens.http.methods import Methods
@@ -39,6 +40,7 @@ log = logging.getLogger("kinlens.http")
 
 READERS = 64
 WRITERS = 8
+URL_WRITERS = 8
 FETCHERS = 32
 CAMERAS = 16
 BODIES_AT_ONCE = 8
@@ -90,10 +92,12 @@ def _context(
     service: Search, settings: Settings, keys: KeyStore, live_view: LiveService | None
 ) -> Context:
     readers = Workers("read", max(READERS, settings.max_in_flight // 4), settings.max_in_flight)
-    writers = Workers("write", WRITERS, max(1, settings.max_in_flight // 4))
-    fetchers = Workers("fetch", FETCHERS, max(1, settings.max_in_flight // 4))
-    cameras = Workers("camera", CAMERAS, max(1, settings.max_in_flight // 4))
-    pools = (readers, writers, fetchers, cameras)
+    quarter, eighth = max(1, settings.max_in_flight // 4), max(1, settings.max_in_flight // 8)
+    writers = Workers("write", WRITERS, quarter, share=0.75)
+    fetchers = Workers("fetch", FETCHERS, quarter, share=0.5)
+    url_writers = Workers("fetch-write", URL_WRITERS, eighth, share=0.25)
+    cameras = Workers("camera", CAMERAS, quarter)
+    pools = (readers, writers, fetchers, url_writers, cameras)
     metrics = Metrics(
         items=lambda: service.stats().items,
         matrix_bytes=lambda: service.stats().matrix_bytes,
@@ -114,6 +118,7 @@ def _context(
         readers=readers,
         writers=writers,
         fetchers=fetchers,
+        url_writers=url_writers,
         cameras=cameras,
     )
 
@@ -129,7 +134,7 @@ def _middleware(context: Context) -> list[Middleware]:
     if settings.cors_origins:
         cross_origin = Middleware(
             CrossOrigin,
-            allow_origins=settings.cors_origins,
+            allow_origins=[origin.lower().rstrip("/") for origin in settings.cors_origins],
             allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
             expose_headers=("Retry-After", "Server-Timing", "X-Request-Id"),
@@ -140,6 +145,7 @@ def _middleware(context: Context) -> list[Middleware]:
     return [
         *stack,
         Middleware(Crashes),
+        Middleware(OneHost),
         Middleware(ReadablePaths),
         Middleware(KnownHost, hosts=context.hosts, keys=context.keys),
         Middleware(
@@ -156,8 +162,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context: Context = app.state.kinlens
     warming = asyncio.create_task(_warm(app, context))
     yield
+    if any(pool.in_flight for pool in context.pools):
+        context.cancel()  # nobody is left to wait for an answer
     await warming
-    for workers in (context.readers, context.writers, context.fetchers, context.cameras):
+    for workers in context.pools:
         await asyncio.to_thread(workers.close)
 
 

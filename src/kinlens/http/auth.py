@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
+from kinlens.callers import CALLER
 from kinlens.errors import PermissionDenied, Unauthenticated
 from kinlens.http.context import Context, context_of
 from kinlens.http.limits import network_of
@@ -35,7 +36,9 @@ class Need(HTTPBearer):
         """Raise `Unauthenticated`, `PermissionDenied` or `RateLimited`, or let in."""
         context = context_of(request)
         key = identify(request, context)
-        context.limits.take(f"key {key.name}" if key else client_of(request), self.budget)
+        who = f"key {key.name}" if key else client_of(request)
+        CALLER.set(who)
+        context.limits.take(who, self.budget)
         keys = context.keys
         if not (keys.required or (self.camera and keys.devices_guarded)):
             if request.method not in ("GET", "HEAD"):

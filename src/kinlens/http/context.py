@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from kinlens.http.signing import UrlSigner
 from kinlens.http.streams import Streams
 from kinlens.http.workers import Workers
 from kinlens.keys import KeyStore
-from kinlens.types import Query
+from kinlens.types import NewItem, Query
 
 if TYPE_CHECKING:
     from kinlens.live.service import LiveService
@@ -37,9 +38,9 @@ class Context:
     signer : of picture URLs
     metrics : what is counted
     streams : that are open
-    readers, writers, fetchers, cameras : the threads for calls that read the catalog, that change
-        it, that search by a URL, and that look at frames; a flood of writes or frames, or of URLs
-        whose servers are slow, leaves the readers free
+    readers, writers, fetchers, url_writers, cameras : the threads for calls that read the catalog,
+        that change it, that search by a URL, that add items by URL, and that look at frames; a
+        flood of writes or frames, or of URLs whose servers are slow, leaves the others free
     """
 
     search: Search
@@ -54,7 +55,23 @@ class Context:
     readers: Workers
     writers: Workers
     fetchers: Workers
+    url_writers: Workers
     cameras: Workers
+
+    @property
+    def pools(self) -> tuple[Workers, ...]:
+        """All of the threads."""
+        return self.readers, self.writers, self.fetchers, self.url_writers, self.cameras
+
+    def cancel(self) -> None:
+        """Give up what waits for threads, decoders and other machines; it is answered with 503."""
+        for pool in self.pools:
+            pool.cancel()
+        self.search.cancel()
+
+    def adders(self, items: Sequence[NewItem]) -> Workers:
+        """The threads in which to add items."""
+        return self.url_writers if any(new.url is not None for new in items) else self.writers
 
     def searchers(self, query: Query) -> Workers:
         """The threads in which to search."""

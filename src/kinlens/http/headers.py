@@ -7,6 +7,7 @@ import random
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.http.problems import INTERNAL, document, request_id
@@ -63,6 +64,7 @@ class Named:
         given = Headers(scope=scope).get("x-request-id", "")
         name = given if _REQUEST_ID.fullmatch(given) else f"{_NAMES.getrandbits(64):016x}"
         scope.setdefault("state", {})["request_id"] = name
+
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -97,6 +99,9 @@ class Crashes:
 
         try:
             await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            name = request_id(scope)
+            log.info("%s %s: the client left (request %s)", scope["method"], scope["path"], name)
         except Exception:
             name = request_id(scope)
             log.exception("%s %s failed (request %s)", scope["method"], scope["path"], name)

@@ -8,8 +8,6 @@ import math
 import threading
 import time
 from collections import deque
-from contextlib import suppress
-from typing import NoReturn
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -120,31 +118,15 @@ class BodyLimit:
             return await self.app(scope, receive, send)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self.max_body:
-            await self._drain(receive, int(declared))
-            return await respond(self._too_large(), scope)(scope, receive, send)
+            return await respond(self.too_large(), scope)(scope, receive, send)
         body = _Body(self, receive)
         try:
             await self.app(scope, body.receive, send)
         finally:
             self.held -= body.seen
 
-    async def refuse(self, receive: Receive, seen: int) -> NoReturn:
-        """End a body that is over the limit."""
-        await self._drain(receive, seen)
-        raise self._too_large()
-
-    async def _drain(self, receive: Receive, seen: int) -> None:
-        """Read on a little, so that a client which is still sending gets to see the answer."""
-        left = 2 * self.max_body - seen
-        with suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                while left > 0:
-                    message = await receive()
-                    left -= len(message.get("body", b""))
-                    if not message.get("more_body"):
-                        return
-
-    def _too_large(self) -> BodyTooLarge:
+    def too_large(self) -> BodyTooLarge:
+        """What is raised for a body over the limit."""
         return BodyTooLarge(
             f"A body has at most {self.max_body:,} bytes, and this one has more; send fewer or "
             "smaller pictures at once. The server's setting max_body raises this."
@@ -171,7 +153,7 @@ class _Body:
         self._limit.held += size
         self._complete = not message.get("more_body")
         if self.seen > self._limit.max_body:
-            await self._limit.refuse(self._receive, self.seen)
+            raise self._limit.too_large()
         if self._limit.held > self._limit.max_bodies:
             raise Overloaded("Too many bytes are being sent at once; try again in a moment.")
         return message

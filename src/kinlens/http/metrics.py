@@ -98,6 +98,9 @@ class Metrics:
         Gauge(name, help_text, registry=self.registry).set_function(value)
 
 
+CLIENT_LEFT = 499
+"""The status under which a request is counted whose client left before the answer."""
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
@@ -118,16 +121,18 @@ class Measured:
             return await self.app(scope, receive, send)
         start = time.perf_counter()
         status = 500
+        answered = False
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], True
                 _tell(message, time.perf_counter() - start)
             await send(message)
 
         try:
             await self.app(scope, receive, watched)
+            status = status if answered else CLIENT_LEFT
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             seconds = time.perf_counter() - start

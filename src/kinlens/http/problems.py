@@ -45,6 +45,10 @@ class HostRefused(errors.PermissionDenied):
     """A Host header that isn't one of this server's names."""
 
 
+class InvalidHost(errors.InvalidInput):
+    """A Host header that is missing, malformed or there several times."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of problem.
@@ -70,6 +74,7 @@ KINDS: dict[type[Exception], Kind] = {
     UnsupportedBody: Kind("unsupported-content-type", 415, "Content type not read here"),
     BodyTooLarge: Kind("body-too-large", 413, "Body too large"),
     BodyTooSlow: Kind("body-too-slow", 408, "Body too slow"),
+    InvalidHost: Kind("invalid-host", 400, "Host header can't be used"),
     HostRefused: Kind("host-refused", 403, "Unknown host name"),
     errors.InvalidFilter: Kind("invalid-filter", 422, "Filter can't be used"),
     errors.InvalidInput: Kind("invalid-input", 422, "Value can't be used"),
@@ -78,6 +83,9 @@ KINDS: dict[type[Exception], Kind] = {
     errors.PictureError: Kind("broken-picture", 422, "Picture can't be read"),
     errors.ForbiddenAddress: Kind("forbidden-address", 422, "Address not connected to"),
     errors.FetchError: Kind("fetch-failed", 422, "URL gave no picture"),
+    errors.PictureUnreadable: Kind(
+        "picture-unreadable", 503, "Picture can't be read", shown=False, retry_after=30
+    ),
     errors.SourceError: Kind("picture-gone", 404, "Picture no longer there", shown=False),
     errors.PictureGone: Kind("picture-gone", 404, "Picture no longer there", shown=False),
     errors.NotFound: Kind("not-found", 404, "Not found"),
@@ -86,6 +94,9 @@ KINDS: dict[type[Exception], Kind] = {
     errors.EncoderMismatch: Kind("encoder-mismatch", 409, "Vectors of another encoder"),
     errors.CatalogBusy: Kind("catalog-busy", 503, "Catalog busy", shown=False, retry_after=1),
     errors.CatalogFull: Kind("catalog-full", 507, "No space left", shown=False),
+    errors.CatalogUnavailable: Kind(
+        "catalog-unavailable", 503, "Catalog unavailable", retry_after=1
+    ),
     errors.CatalogError: Kind("catalog-failed", 500, "Catalog failed", shown=False),
     errors.Unauthenticated: Kind("unauthenticated", 401, "API key needed"),
     errors.PermissionDenied: Kind("permission-denied", 403, "Not allowed"),
@@ -210,6 +221,10 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 
 def _detail(error: Exception, kind: Kind) -> str:
+    if isinstance(error, errors.PictureUnreadable):
+        return "The server may not read the picture's file, or its disk fails; its log says which."
+    if isinstance(error, errors.CatalogUnavailable):  # its message names a path
+        return f"Nothing can be read or written now: {error.reason}."
     if kind.shown:
         return str(error) or kind.title
     return _HIDDEN.get(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from kinlens.types import DEFAULT_K, MAX_ID_LENGTH, Metric
+from kinlens.types import DEFAULT_K, MAX_ID_LENGTH, MAX_INTEGER, MIN_INTEGER, Metric
 
 MAX_K = 1000
 MAX_EXAMPLES = 16
@@ -19,7 +19,6 @@ MAX_TEXT = 20_000
 MAX_VECTOR = 16_384
 MAX_WHERE_DEPTH = 16
 MAX_WHERE_SIZE = 2_000
-MAX_INTEGER = 2**63 - 1
 MAX_VALUES = 300_000
 """Of one JSON document: above what 16 vectors of the longest kind have."""
 
@@ -40,9 +39,15 @@ def _weigh(node: object, depth: int) -> int:
         return 1 + sum(_weigh(child, depth + 1) for child in node)
     if isinstance(node, float) and not math.isfinite(node):
         raise ValueError("a filter's numbers are finite")
-    if isinstance(node, int) and abs(node) > MAX_INTEGER:
-        raise ValueError("a filter's whole numbers fit 64 bits")
+    if isinstance(node, int):
+        _check_integer(node)
     return 1
+
+
+def _check_integer(value: object) -> object:
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        raise ValueError("a whole number lies between -2**63 and 2**63 - 1; send it as a text")
+    return value
 
 
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, examples=["dress-0042"])]
@@ -60,9 +65,12 @@ Filter = Annotated[
     ),
 ]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Integer = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
+Integer = Annotated[int, Field(ge=MIN_INTEGER, le=MAX_INTEGER)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
-MetadataValue = bool | Integer | Number | Text | list[Text] | None
+# A float takes any whole number and rounds it, so those out of range must not get that far.
+MetadataValue = Annotated[
+    bool | Integer | Number | Text | list[Text] | None, BeforeValidator(_check_integer)
+]
 MetadataFields = Annotated[
     dict[Name, MetadataValue],
     Field(

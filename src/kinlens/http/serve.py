@@ -2,47 +2,86 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import math
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
 from kinlens.config import Settings
 from kinlens.errors import ConfigError
 from kinlens.http.app import create_app
+from kinlens.http.connection_table import SPARE, ConnectionTable
 from kinlens.http.connections import GuardedProtocol
+from kinlens.http.context import Context
 from kinlens.http.hosts import is_loopback
-from kinlens.http.streams import Streams
 from kinlens.keys import KeyStore
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from kinlens.live.service import LiveService
     from kinlens.search import Search
 
-GRACE = 15
 KEEP_ALIVE = 30
 BACKLOG = 2048
+OTHER_FILES = 256
+"""Files that the process may need besides connections: databases, decoders, fetches."""
+
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+CANCEL_AFTER, ABORT_AFTER = 2 / 3, 5 / 6
+"""Parts of `shutdown_timeout` after which calls are canceled, and connections are closed."""
+
+OnStop = Callable[[], None]
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Uvicorn(uvicorn.Server):
-    """Ends streams when it stops: they are requests that would never be answered."""
+    """Ends in time when it is told to stop, whatever is in flight.
 
-    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+    Streams end at once: they are requests that would never be answered. Other requests are given
+    most of the time; then what waits for other machines, decoders and clients is given up.
+    """
+
+    def __init__(self, config: uvicorn.Config, context: Context, on_stop: list[OnStop]) -> None:
         super().__init__(config)
-        self._streams = streams
+        self._context = context
+        self._on_stop = on_stop
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See uvicorn."""
-        self._streams.close()
+        for tell in self._on_stop:
+            tell()
+        self._context.streams.close()
+        seconds = self._context.settings.shutdown_timeout
+        loop = asyncio.get_running_loop()
+        steps = [
+            loop.call_later(CANCEL_AFTER * seconds, self._cancel),
+            loop.call_later(ABORT_AFTER * seconds, self._abort),
+        ]
         await super().shutdown(sockets)
+        for step in steps:
+            step.cancel()
+
+    def _cancel(self) -> None:
+        self._context.cancel()
+        for connection in list(self.server_state.connections):
+            cast("GuardedProtocol", connection).give_up()
+
+    def _abort(self) -> None:
+        for connection in list(self.server_state.connections):
+            cast("GuardedProtocol", connection).transport.abort()
 
 
 class Server:
@@ -86,27 +125,34 @@ class Server:
         self.app = create_app(search, settings, self._keys, live)
         config = uvicorn.Config(
             self.app,
-            http=GuardedProtocol,
+            http=partial(GuardedProtocol, table=_table(settings)),  # type: ignore[arg-type]
             ws="none",
             log_config=None,
             access_log=False,  # its lines would hold the signatures of URLs
             server_header=False,
             proxy_headers=False,  # `TrustedProxies` reads them
             backlog=BACKLOG,
-            limit_concurrency=max(1000, 4 * settings.max_in_flight),
             timeout_keep_alive=KEEP_ALIVE,
-            timeout_graceful_shutdown=GRACE,
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
         )
-        self._server = _Uvicorn(config, self.app.state.kinlens.streams)
+        self._on_stop: list[OnStop] = []
+        self._server = _Uvicorn(config, self.app.state.kinlens, self._on_stop)
         self._thread: threading.Thread | None = None
 
-    def run(self, on_ready: Callable[[str], None] | None = None) -> None:
+    def run(
+        self, on_ready: Callable[[str], None] | None = None, on_stop: OnStop | None = None
+    ) -> None:
         """Serve until Ctrl-C, SIGTERM or `stop`; requests in flight are answered first.
+
+        Those that take longer than most of `shutdown_timeout` are answered with 503 or cut off.
 
         Parameters
         ----------
         on_ready : called with the URL; connections are taken from now on
+        on_stop : called when no more connections are taken
         """
+        if on_stop is not None:
+            self._on_stop.append(on_stop)
         try:
             with _signals_to(self.stop):
                 if on_ready is not None:
@@ -148,9 +194,11 @@ def serve(
     live: LiveService | None = None,
     allow_open: bool = False,
     on_ready: Callable[[str], None] | None = None,
+    on_stop: OnStop | None = None,
 ) -> None:
     """Serve until told to stop; see `Server`."""
-    Server(search, settings, keys=keys, live=live, allow_open=allow_open).run(on_ready)
+    server = Server(search, settings, keys=keys, live=live, allow_open=allow_open)
+    server.run(on_ready, on_stop)
 
 
 def _check_guarded(host: str, keys: KeyStore, allow_open: bool) -> None:
@@ -160,6 +208,26 @@ def _check_guarded(host: str, keys: KeyStore, allow_open: bool) -> None:
         f"Listening on {host} lets others in, and there is no API key. Make one with `kinlens keys "
         "create NAME`, listen on 127.0.0.1, or give --allow-open to let anyone read and write."
     )
+
+
+def _table(settings: Settings) -> ConnectionTable:
+    """The bounds on connections, as far as this process may open files for them."""
+    most = settings.max_connections
+    if resource is not None:
+        most = min(most, max(1, _open_files(most + SPARE + OTHER_FILES) - SPARE - OTHER_FILES))
+    return ConnectionTable(most, settings.max_connections_each)
+
+
+def _open_files(wanted: int) -> int:
+    """Raise the soft limit on open files to what is wanted, if that is allowed; what it then is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        return allowed
+    return soft
 
 
 def _bracketed(host: str) -> str:

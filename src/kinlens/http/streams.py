@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
 from kinlens.errors import Overloaded
 from kinlens.http.outlet import Outlet
 from kinlens.live.service import LiveService
@@ -104,13 +107,25 @@ class Streams:
         for slot in list(self._slots):
             slot.close()
 
-    def check_room(self, who: str) -> None:
-        """Raise `Overloaded` if there are as many streams as there may be, in all or of one."""
+    def enter(self, who: str) -> Slot:
+        """A place for one more stream, before its answer begins; `leave` gives it back.
+
+        Raises
+        ------
+        Overloaded : there are as many streams as there may be, in all or of this client
+        """
         if not self._has_room(who):
             raise Overloaded(
                 f"{MOST} streams are open, or {MOST_EACH} of yours, as many as this server takes "
                 "on; ask for /latest."
             )
+        slot = Slot(who)
+        self._slots.add(slot)
+        return slot
+
+    def leave(self, slot: Slot) -> None:
+        """Give a place back; may be done twice."""
+        self._slots.discard(slot)
 
     def _has_room(self, who: str) -> bool:
         own = sum(slot.who == who for slot in self._slots)
@@ -119,31 +134,29 @@ class Streams:
     async def events(
         self,
         live: LiveService,
+        slot: Slot,
         device: str | None,
         first: list[Happened],
         write: Callable[[Happened], Awaitable[bytes]],
         *,
         now: Callable[[], Awaitable[list[Happened]]],
         allowed: Callable[[], bool],
-        who: str,
         outlet: Outlet | None = None,
     ) -> AsyncIterator[bytes]:
         """Server-sent events until the client goes, the app ends, or it is no longer allowed.
 
         Parameters
         ----------
+        slot : given by `enter`; given back at the end
         device : whose; None for all
         first : sent at once
         write : makes bytes of an event
         now : what `first` would be now; something may have come before the stream began to watch
         allowed : asked from time to time whether the stream may go on
-        who : listens
         outlet : of the connection; each event is made when those before have left by it, so that a
             client that reads slowly gets what is newest then
         """
-        if not self._has_room(who):
-            return  # many came at once, and others were quicker
-        with self._slot(who) as slot:
+        with self._left_after(slot):
 
             def happened(event: Happened) -> None:
                 if device is None or event.device == device:
@@ -170,13 +183,28 @@ class Streams:
                 end()
 
     @contextmanager
-    def _slot(self, who: str) -> Iterator[Slot]:
-        slot = Slot(who)
-        self._slots.add(slot)
+    def _left_after(self, slot: Slot) -> Iterator[None]:
         try:
-            yield slot
+            yield
         finally:
-            self._slots.discard(slot)
+            self.leave(slot)
+
+
+class StreamResponse(StreamingResponse):
+    """A stream that gives its place back however it ends, even if it never began."""
+
+    def __init__(self, streams: Streams, slot: Slot, content: AsyncIterator[bytes]) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(content, headers=headers, media_type="text/event-stream")
+        self._streams = streams
+        self._slot = slot
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the stream."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._streams.leave(self._slot)
 
 
 async def _may_write(outlet: Outlet | None, slot: Slot) -> bool:

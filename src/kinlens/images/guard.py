@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import weakref
 
+from kinlens.callers import CALLER
 from kinlens.errors import BrokenPicture, KinlensError
 from kinlens.images.process import Guarded, Worker, WorkerDied
 from kinlens.images.protocol import Request
+from kinlens.images.turns import Turns, interrupted
 
 DECODER = "kinlens.images.slow:decode"
 
@@ -29,28 +29,28 @@ class GuardedPool:
     """
 
     def __init__(self, size: int, memory: int, decoder: str = DECODER) -> None:
-        self._size = size
         self._memory = memory
         self._decoder = decoder
+        self._turns = Turns(size)
         # Last in, first out: a lone thread keeps to one process.
-        self._slots: queue.LifoQueue[Worker | None] = queue.LifoQueue()
-        for _ in range(size):
-            self._slots.put(None)
+        self._resting: list[Worker] = []
         self._alive: set[Worker] = set()
-        self._closed = threading.Event()
         self._finalizer = weakref.finalize(self, _end_all, self._alive)
 
     def decode(self, request: Request, data: bytes) -> Guarded:
         """Decode one picture; blocks while all processes are busy. Thread-safe.
 
+        The callers that `kinlens.callers.CALLER` names take turns.
+
         Raises
         ------
         PictureError : what the decoder found; `BrokenPicture` if it hung or died
+        Overloaded : too many pictures wait, or `cancel` was called
         KinlensError : the pool is closed, or a process can't start
         """
         try:
             return self._attempt(request, data)
-        except WorkerDied:
+        except WorkerDied:  # perhaps for another's sake
             pass
         try:
             return self._attempt(request, data)
@@ -63,37 +63,46 @@ class GuardedPool:
         """Ids of the processes that run now."""
         return [worker.pid for worker in list(self._alive)]
 
+    def cancel(self) -> None:
+        """Kill the processes that decode; who waits for them, or in line, gets `Overloaded`."""
+        self._turns.interrupt()
+        for worker in list(self._alive - set(self._resting)):
+            worker.cancel()
+
     def close(self) -> None:
         """End all processes; waits for those that decode, which is killed. Idempotent."""
-        self._closed.set()
+        self._turns.end(KinlensError("The picture loader is closed; open a new one."))
         for worker in list(self._alive):
             worker.kill()
-        slots = [self._slots.get() for _ in range(self._size)]
-        for slot in slots:
-            if slot is not None:
-                self._drop(slot)
-            self._slots.put(None)
+        self._turns.wait_idle()
+        while self._resting:
+            self._drop(self._resting.pop())
 
     def _attempt(self, request: Request, data: bytes) -> Guarded:
-        slot = self._slots.get()
-        try:
-            worker = slot = self._usable(slot)
-            return worker.decode(request, data)
-        finally:
-            if slot is not None and not slot.is_usable():
-                self._drop(slot)
-                slot = None
-            self._slots.put(slot)
+        with self._turns.turn(CALLER.get()):
+            worker = self._usable()
+            try:
+                return worker.decode(request, data)
+            except (KinlensError, WorkerDied):
+                if worker.canceled:
+                    raise interrupted() from None
+                raise
+            finally:
+                if worker.is_usable():
+                    self._resting.append(worker)
+                else:
+                    self._drop(worker)
 
-    def _usable(self, worker: Worker | None) -> Worker:
-        if worker is not None and not worker.is_usable():
+    def _usable(self) -> Worker:
+        while self._resting:
+            worker = self._resting.pop()
+            if worker.is_usable():
+                return worker
             self._drop(worker)
-            worker = None
-        if self._closed.is_set():
-            raise KinlensError("The picture loader is closed; open a new one.")
-        if worker is None:
-            worker = self._new()
-            self._alive.add(worker)
+        worker = self._new()
+        self._alive.add(worker)
+        if self._turns.ended is not None:  # in the meantime
+            worker.kill()
         return worker
 
     def _new(self) -> Worker:

@@ -9,7 +9,7 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from kinlens.errors import InvalidInput, SourceError
+from kinlens.errors import InvalidInput, PictureUnreadable, SourceError
 from kinlens.images.limits import DEFAULT_LIMITS, Limits, check_bytes
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
@@ -41,7 +41,9 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
             os.close(descriptor)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"The file {os.fspath(path)!r} can't be read: {reason}.") from error
+        gone = isinstance(error, FileNotFoundError | NotADirectoryError | ValueError)
+        kind = SourceError if gone else PictureUnreadable
+        raise kind(f"The file {os.fspath(path)!r} can't be read: {reason}.") from error
     check_bytes(len(data), limits, at_least=True)
     return data
 

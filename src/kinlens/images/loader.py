@@ -105,6 +105,10 @@ class PictureLoader:
         """Ids of the guarded processes that run now."""
         return self._pool.processes()
 
+    def cancel(self) -> None:
+        """Give up the pictures that guarded processes decode; their callers get `Overloaded`."""
+        self._pool.cancel()
+
     def close(self) -> None:
         """End the guarded processes."""
         self._pool.close()

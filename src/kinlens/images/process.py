@@ -65,6 +65,7 @@ class Worker:
         self._out = cast("Stream", self._process.stdout)
         self._started = False
         self._usable = True
+        self.canceled = False
 
     @property
     def pid(self) -> int:
@@ -93,6 +94,11 @@ class Worker:
     def kill(self) -> None:
         """End the process; a thread that waits for it gets `WorkerDied`."""
         self._process.kill()
+
+    def cancel(self) -> None:
+        """The same, where the picture isn't to blame, nor to be tried again."""
+        self.canceled = True
+        self.kill()
 
     def end(self) -> None:
         """End the process and let go of its pipes; no thread may be waiting for it."""

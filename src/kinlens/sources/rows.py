@@ -224,8 +224,11 @@ def _other(value: Any) -> Value:
     if hasattr(value, "isoformat"):
         return str(value.isoformat())
     try:
-        return typed_value(float(value))  # a decimal
-    except (TypeError, ValueError):
+        top, bottom = value.as_integer_ratio()  # a decimal; a whole one keeps its digits
+        return typed_value(top if bottom == 1 else float(value))
+    except (ValueError, OverflowError):  # not a number, or infinite
+        return None
+    except (AttributeError, TypeError):
         return str(value)
 
 

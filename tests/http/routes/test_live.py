@@ -13,7 +13,7 @@ import pytest
 
 import live_servers
 from http_door import Door, Doors, item_id, problem
-from kinlens.http import serve, streams
+from kinlens.http import streams
 from kinlens.http.streams import Happened
 from kinlens.live.service import LiveService
 from kinlens.search import Search
@@ -154,11 +154,8 @@ def test_a_stream_shows_that_it_lives(door: Door, monkeypatch: pytest.MonkeyPatc
         assert [next(events)[1] for _ in range(3)] == [": still here"] * 3
 
 
-def test_streams_end_when_the_server_does(
-    doors: Doors, stocked: Search, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serve, "GRACE", 120)
-    door = doors(stocked)
+def test_streams_end_when_the_server_does(doors: Doors, stocked: Search) -> None:
+    door = doors(stocked, shutdown_timeout=120)
     ended = threading.Event()
 
     def read() -> None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kinlens.catalog.advice import filter_warnings
 from kinlens.http import answers
 from kinlens.http.auth import READ
 from kinlens.http.bodies import JSON, read_json
@@ -29,12 +30,10 @@ async def facets(request: Request) -> Response:
     search = context_of(request).search
 
     def count() -> dict[str, object]:
-        counts = search.facets(tuple(dict.fromkeys(body.fields)), where=body.where)
-        return {
-            "total": search.count(body.where),
-            "facets": answers.facets(counts),
-            "warnings": search.warnings(body.where),
-        }
+        with search.view(body.where, metadata=True) as view:
+            counts = view.facets(tuple(dict.fromkeys(body.fields)))
+            total, warnings = view.count(), filter_warnings(view)
+        return {"total": total, "facets": answers.facets(counts), "warnings": warnings}
 
     return answers.json_response(await context_of(request).readers.run(count))
 

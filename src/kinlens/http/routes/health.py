@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kinlens.errors import KinlensError
+from kinlens.errors import CatalogUnavailable, KinlensError
 from kinlens.http import answers
 from kinlens.http.auth import READ
 from kinlens.http.context import Context, context_of
@@ -42,7 +42,7 @@ async def readyz(request: Request) -> Response:
     try:
         checks = await context.readers.run(_check, context)
     except KinlensError as error:
-        checks = {"catalog": type(error).__name__}
+        checks = {"catalog": _reason(error)}
     warm: str = request.app.state.warm
     if warm != "ok":
         checks["encoder"] = warm
@@ -67,8 +67,15 @@ async def metrics(request: Request) -> Response:
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+def _reason(error: KinlensError) -> str:
+    """What a probe, which needs no key, may learn."""
+    return error.reason if isinstance(error, CatalogUnavailable) else type(error).__name__
+
+
 def _check(context: Context) -> dict[str, str]:
-    context.search.count()
+    with context.search.parts.catalog.view(vectors=True) as view:
+        view.count()
+    context.keys.check()
     space = shutil.disk_usage(context.search.data).free
     return {
         "catalog": "ok",

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kinlens.catalog.advice import filter_warnings
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.http import answers
 from kinlens.http.auth import READ, WRITE
@@ -122,18 +123,23 @@ async def list_items(
     after: Annotated[str | None, Parameter(description="`next` of the page before.")] = None,
     where: Annotated[str | None, Parameter(description="A filter, as JSON.")] = None,
 ) -> Response:
-    """List the items that pass a filter, by id, a page at a time."""
+    """List the items that pass a filter, by id, a page at a time.
+
+    A page ends earlier where its items' metadata reach 8,000,000 bytes; `next` goes on from there.
+    """
     context = context_of(request)
     condition = parse_where(where)
 
     def page() -> Response:
-        found = context.search.items(where=condition, after=after, limit=limit + 1)
-        shown = found[:limit]
+        with context.search.view(condition) as view:
+            found = view.scan(after=after, limit=limit + 1)
+            shown, has_more = answers.fitting(found, limit)
+            total, warnings = view.count(), filter_warnings(view)
         body = {
             "items": [answers.item(entry, context.signer) for entry in shown],
-            "next": shown[-1].id if len(found) > limit else None,
-            "total": context.search.count(condition),
-            "warnings": context.search.warnings(condition),
+            "next": shown[-1].id if has_more else None,
+            "total": total,
+            "warnings": warnings,
         }
         return answers.json_response(body)
 
@@ -233,6 +239,6 @@ async def find(item_id: str, context: Context) -> Item | None:
 
 
 async def add(new: Sequence[NewItem], context: Context) -> list[Outcome]:
-    """Add items, in a thread of the writers."""
-    outcomes: list[Outcome] = await context.writers.run(context.search.add, new)
+    """Add items, in a thread of the writers, or if URLs are to be fetched, of those for it."""
+    outcomes: list[Outcome] = await context.adders(new).run(context.search.add, new)
     return outcomes

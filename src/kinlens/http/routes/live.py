@@ -20,7 +20,7 @@ from kinlens.http.context import Context, context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems
 from kinlens.http.outlet import outlet_of
-from kinlens.http.streams import Happened
+from kinlens.http.streams import Happened, StreamResponse
 from kinlens.live.service import SILENT, LiveService
 from kinlens.live.types import View, check_device
 
@@ -259,9 +259,13 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
         context.hosts.check_origin(request.headers, writes=False)
     key = identify(request, context)
     who = f"key {key.name}" if key else client_of(request)
-    context.streams.check_room(who)
     service = _live(context)
-    first = await context.readers.run(_first, service, device)
+    slot = context.streams.enter(who)
+    try:
+        first = await context.readers.run(_first, service, device)
+    except BaseException:
+        context.streams.leave(slot)
+        raise
 
     async def write(happened: Happened) -> bytes:
         if isinstance(happened, View):
@@ -284,13 +288,12 @@ async def _stream(request: Request, context: Context, device: str | None) -> Res
 
     content = context.streams.events(
         service,
+        slot,
         device,
         first,
         write,
         now=now,
         allowed=allowed,
-        who=who,
         outlet=outlet_of(request.scope),
     )
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(content, headers=headers, media_type="text/event-stream")
+    return StreamResponse(context.streams, slot, content)

@@ -11,6 +11,7 @@ from fastapi import Query as Parameter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kinlens.callers import CALLER
 from kinlens.errors import InvalidInput
 from kinlens.http.auth import READ, client_of
 from kinlens.http.bodies import MULTIPART, content_type, read_form
@@ -110,7 +111,8 @@ async def _send(
     load: Callable[[str], tuple[bytes, str]],
 ) -> Response:
     context = context_of(request)
-    context.limits.take(client_of(request), "pictures")
+    CALLER.set(client_of(request))
+    context.limits.take(CALLER.get(), "pictures")
     check_id(item_id)
     left = context.signer.check(item_id, expires, signature)
     content, media_type, tag = await context.readers.run(_tagged, load, item_id)
