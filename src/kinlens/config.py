@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kinlens.errors import ConfigError, InvalidInput
+from kinlens.networks import Network, parse_networks
 from kinlens.types import Metric, Where, check_k, check_metric
 
 PREFIX = "KINLENS_"
@@ -149,6 +150,7 @@ class Settings:
                 raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
         for origin in self.cors_origins:
             _check_origin(origin)
+        parse_networks(self.trusted_proxies, "trusted_proxies")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
         if not self.live_group or set("/+#") & set(self.live_group):
@@ -165,6 +167,11 @@ class Settings:
     def computing(self) -> dict[str, Any]:
         """How encoders compute: arguments of `kinlens.encoders.open_encoder`."""
         return {"runtime": self.runtime, "threads": self.threads, "precision": self.precision}
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """`trusted_proxies`, read."""
+        return parse_networks(self.trusted_proxies, "trusted_proxies")
 
     @property
     def worker_threads(self) -> int:

@@ -192,12 +192,13 @@ def check_id(item_id: str) -> None:
 def check_new_id(item_id: str) -> None:
     """Raise `InvalidInput` for an id that no new item may have.
 
-    URLs drop the segments ``.`` and ``..``, so no request could name such an item.
+    Clients take the segments ``.`` and ``..`` out of URLs, percent-encoded too (WHATWG URL), so no
+    request could name such an item. One that a catalog holds from before can still be changed.
     """
     check_id(item_id)
     if item_id in (".", ".."):
         raise InvalidInput(
-            f"An item id can't be {item_id!r}, since URLs leave it out; use another id."
+            f"The id {item_id!r} can't be part of a URL, so no new item may have it; use another."
         )
 
 
@@ -344,7 +345,7 @@ class NewItem:
     SOURCES = ("image", "path", "url", "base64")
 
     def __post_init__(self) -> None:
-        check_new_id(self.id)
+        check_id(self.id)
         given = [name for name in NewItem.SOURCES if getattr(self, name) is not None]
         if len(given) > 1:
             raise InvalidInput(

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from kinlens.http.methods import Methods
 from kinlens.http.metrics import Measured, Metrics
 from kinlens.http.parameters import only_known_parameters
 from kinlens.http.paths import ReadablePaths
-from kinlens.http.proxies import TrustedProxies, networks
+from kinlens.http.proxies import TrustedProxies
 from kinlens.http.routes import facets, health, items, live, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
 from kinlens.http.streams import Streams
@@ -80,8 +81,10 @@ def create_app(
     )
     app.state.kinlens = context
     app.state.warm = "starting"
-    for routes in (search, items, facets, pictures, live, health, sample):
-        app.include_router(routes.router, dependencies=[Depends(only_known_parameters)])
+    routers = [part.router for part in (search, items, facets, pictures, live, health, sample)]
+    app.state.routes = [*app.routes, *chain(*(router.routes for router in [*routers, page.router]))]
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.include_router(page.router)  # its links may carry what others have added to them
     problems.install(app)
     openapi.install(app)
@@ -127,7 +130,7 @@ def _middleware(context: Context) -> list[Middleware]:
     """From the outermost in: what is named, counted and allowed across origins, even if refused."""
     settings = context.settings
     stack = [
-        Middleware(TrustedProxies, trusted=networks(settings.trusted_proxies)),
+        Middleware(TrustedProxies, trusted=settings.proxy_networks),
         Middleware(Measured, metrics=context.metrics),
         Middleware(Named),
     ]

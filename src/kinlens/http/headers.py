@@ -60,7 +60,8 @@ class Named:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request under a name."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         given = Headers(scope=scope).get("x-request-id", "")
         name = given if _REQUEST_ID.fullmatch(given) else f"{_NAMES.getrandbits(64):016x}"
         scope.setdefault("state", {})["request_id"] = name
@@ -89,7 +90,8 @@ class Crashes:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request; its answer is a problem if it fails before it begins."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         started = False
 
         async def watched(message: Message) -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.errors import Overloaded, RateLimited
 from kinlens.http.problems import BodyTooLarge, BodyTooSlow, respond
-from kinlens.http.proxies import plain
+from kinlens.networks import plain
 
 PICTURES_FACTOR = 20
 """A page of hits loads a picture for each, so pictures have a budget of their own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.routing import APIRoute
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _ORDER = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")
@@ -49,21 +49,21 @@ def allowed_methods(scope: Scope) -> list[str]:
     if scope["path"] == "*":  # OPTIONS for the server as a whole
         return list(_ORDER)
     found = set()
-    for route in scope["app"].routes:
-        if route.matches(scope)[0] is not Match.NONE:
+    for route in scope["app"].state.routes:
+        if route.path_regex.match(scope["path"]):
             found |= _methods(route)
     if not found:
         return []
     return [method for method in _ORDER if method in found | {"OPTIONS"}]
 
 
-def _methods(route: BaseRoute) -> set[str]:
-    methods = set(getattr(route, "methods", None) or ())
+def _methods(route: Route) -> set[str]:
+    methods = set(route.methods or ())
     if "GET" in methods and not _is_stream(route):
         methods.add("HEAD")
     return methods
 
 
-def _is_stream(route: BaseRoute) -> bool:
+def _is_stream(route: Route) -> bool:
     kind = route.response_class if isinstance(route, APIRoute) else None
     return isinstance(kind, type) and issubclass(kind, StreamingResponse)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -35,6 +34,5 @@ async def only_known_parameters(request: Request) -> None:
         )
 
 
-@cache
 def _parameters(route: APIRoute) -> tuple[str, ...]:
     return tuple(field.alias for field in route.dependant.query_params)

@@ -8,36 +8,7 @@ from collections.abc import Iterable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kinlens.errors import ConfigError
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-
-
-def plain(address: Address) -> Address:
-    """The IPv4 address that a mapped or NAT64 address holds, else the address itself."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address
-
-
-def networks(names: Iterable[str]) -> tuple[Network, ...]:
-    """Read addresses and CIDR networks; `ConfigError` for anything else."""
-    found = []
-    for name in names:
-        try:
-            found.append(ipaddress.ip_network(name.strip()))
-        except ValueError as error:
-            raise ConfigError(
-                "trusted_proxies needs addresses or networks such as 10.0.0.0/8; "
-                f"got {name!r:.80}: {error}."
-            ) from None
-    return tuple(found)
+from kinlens.networks import Address, Network, plain
 
 
 class TrustedProxies:
@@ -84,7 +55,17 @@ class TrustedProxies:
         return client
 
     def _trusts(self, address: Address) -> bool:
-        return any(address in network for network in self.trusted)
+        return _is_among(address, self.trusted)
+
+
+def is_trusted(peer: str, trusted: Iterable[Network]) -> bool:
+    """Whether a peer, as the socket names it, is a trusted proxy."""
+    address = _address(peer)
+    return address is not None and _is_among(address, trusted)
+
+
+def _is_among(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _address(text: str) -> Address | None:

@@ -41,10 +41,11 @@ class UrlSigner:
             secret, salt="kinlens.pictures", key_derivation="hmac", digest_method=hashlib.sha256
         )
         self._key = signer.derive_key()
+        self._epoch = time.time() - time.monotonic()
 
     def urls(self, item_id: str, now: float | None = None) -> tuple[str, str]:
         """The URLs of an item's picture and of its thumbnail; one signature opens both."""
-        current = int(time.time() if now is None else now)
+        current = int(self._now() if now is None else now)
         expires = current // self._window * self._window + self.lifetime
         path = quote(item_id, safe="")
         query = f"?expires={expires}&signature={self._sign(item_id, expires)}"
@@ -60,10 +61,18 @@ class UrlSigner:
             raise PermissionDenied(
                 "The signature doesn't fit this picture; take the URL from an answer, unchanged."
             )
-        left = expires - (time.time() if now is None else now)
+        left = expires - (self._now() if now is None else now)
         if left <= 0:
             raise PermissionDenied("This picture's URL has expired; ask for the item again.")
-        return left
+        return min(left, self.lifetime)
+
+    def _now(self) -> float:
+        """Unix time that goes by the monotonic clock from when this was made.
+
+        A clock that is set back or forward while the server runs neither ends URLs that were given
+        out nor makes them last.
+        """
+        return self._epoch + time.monotonic()
 
     def _sign(self, item_id: str, expires: int) -> str:
         value = f"{expires}:{item_id}".encode("utf-8", "surrogatepass")
