@@ -22,8 +22,7 @@ class CrossOrigin(CORSMiddleware):
                 _vary(message)
             await send(message)
 
-        depends = scope["type"] == "http" and not self.allow_all_origins
-        await super().__call__(scope, receive, varying if depends else send)
+        await super().__call__(scope, receive, varying)
 
 
 def _vary(message: Message) -> None:
