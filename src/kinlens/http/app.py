@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 
 from kinlens.config import Settings
 from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
-from kinlens.http.cross_origin import CrossOrigin
 from kinlens.http.headers import Crashes, Named
 from kinlens.http.host_headers import OneHost
 from kinlens.http.hosts import Hosts, KnownHost
@@ -136,7 +136,7 @@ def _middleware(context: Context) -> list[Middleware]:
     ]
     if settings.cors_origins:
         cross_origin = Middleware(
-            CrossOrigin,
+            CORSMiddleware,
             allow_origins=[origin.lower().rstrip("/") for origin in settings.cors_origins],
             allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
             allow_headers=("*",),
