@@ -40,13 +40,15 @@ def parse_networks(names: Iterable[str], setting: str) -> tuple[Network, ...]:
 
 def _network(name: str, setting: str) -> Network:
     try:
+        given = ipaddress.ip_address(name.partition("/")[0])
         network = ipaddress.ip_network(name, strict=False)
+        if "%" in name:  # a zone is known to this machine only, and no header names it
+            raise ValueError(name)
     except ValueError:
         raise ConfigError(
             f"{setting} needs addresses or networks such as 192.168.1.7 or 10.0.0.0/8, not host "
             f"names; got {name!r:.80}."
         ) from None
-    given = ipaddress.ip_address(name.partition("/")[0].partition("%")[0])
     if given != network.network_address:
         raise ConfigError(
             f"{setting} has {name!r:.80}, an address with the length of a network. Write "

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -114,3 +115,26 @@ def test_a_secret_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     with pytest.raises(ConfigError, match="can't be used"):
         load_secret(tmp_path)
+
+
+@pytest.mark.parametrize("step", [-86_400.0, -3600.0, 3600.0, 86_400.0])
+def test_a_clock_that_is_set_leaves_urls_as_they_are(
+    step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = UrlSigner(SECRET, 300)
+    name, expires, signature = parts(signer.urls("x")[0])
+    real, monotonic = time.time, time.monotonic
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+    left = signer.check(name, expires, signature)
+    assert 0 < left <= 300
+    _, again, _ = parts(signer.urls("x")[0])
+    assert abs(again - expires) <= 300
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 300)
+    with pytest.raises(PermissionDenied, match="expired"):
+        signer.check(name, expires, signature)
+
+
+def test_a_url_of_a_clock_that_was_ahead_is_cached_for_at_most_the_lifetime() -> None:
+    signer = UrlSigner(SECRET, 300)
+    name, expires, signature = parts(signer.urls("x", 2000)[0])
+    assert signer.check(name, expires, signature, 1000) == 300
