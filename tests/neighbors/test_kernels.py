@@ -17,6 +17,39 @@ from neighbors.twin import check_neighbors
 NAMES = [kernel.name for kernel in KERNELS if not kernel.missing()]
 needs_int8 = pytest.mark.skipif(not products.is_fast(), reason="NumKong has no code for this CPU")
 
+TOO_COARSE = {
+    "huge": NEIGHBOR_METRICS,
+    "tiny": NEIGHBOR_METRICS,
+    "offset": ("cosine",),
+}
+LEFT_TO_OTHERS = {
+    "few": {"huge": ("euclidean", "sqeuclidean", "inner")},
+    "sketch": {
+        "clusters": NEIGHBOR_METRICS,
+        "duplicates": NEIGHBOR_METRICS,
+        "huge": ("euclidean", "sqeuclidean", "inner"),
+        "tiny": ("euclidean", "sqeuclidean", "inner"),
+        "all_sizes": ("euclidean", "sqeuclidean", "inner"),
+        "one_outlier": ("euclidean", "sqeuclidean", "inner"),
+        "some_zero": NEIGHBOR_METRICS,
+        "sparse": NEIGHBOR_METRICS,
+        "offset": ("cosine",),
+        "low_rank": ("cosine",),
+    },
+    "int8": {
+        **TOO_COARSE,
+        "duplicates": NEIGHBOR_METRICS,
+        "one_outlier": NEIGHBOR_METRICS,
+        "some_zero": ("euclidean", "sqeuclidean"),
+        "all_sizes": ("cosine",),
+    },
+    "float32": TOO_COARSE,
+    "float64": {},
+}
+"""Data and metrics of which a kernel answers no query: it can't hold them, or they defeat it."""
+SHAPES = {"few": (3000, 48, 3), "sketch": (12_300, 160, 4)}
+"""Rows, dimensions and queries that a kernel is for; (3000, 48, 6) for the others."""
+
 
 def indexed(data: np.ndarray, kernel: str | None = None) -> ExactIndex:
     index = ExactIndex(data.shape[1], kernel=kernel)
@@ -24,19 +57,44 @@ def indexed(data: np.ndarray, kernel: str | None = None) -> ExactIndex:
     return index
 
 
-@pytest.mark.parametrize("kernel", NAMES)
+def suited(data: np.ndarray, kernel: str, metric: str) -> np.ndarray:
+    """Such data as the kernel is for: a spectrum that decays, unit length for cosines."""
+    data = data.astype(np.float64)
+    if kernel == "sketch":
+        data = data / np.arange(1, data.shape[1] + 1)
+    if metric == "cosine" and kernel in SHAPES:
+        norms = np.linalg.norm(data, axis=1, keepdims=True)
+        first = np.zeros_like(data)
+        first[:, 0] = 1
+        data = np.divide(data, norms, where=norms > 0, out=first)
+    return data.astype(np.float32)
+
+
+def test_kernels_that_are_tried_are_all_there_are() -> None:
+    assert set(NAMES) - {"cuda"} == set(LEFT_TO_OTHERS) - (
+        set() if products.is_fast() else {"few", "sketch", "int8"}
+    )
+
+
+@pytest.mark.parametrize("kernel", [name for name in NAMES if name != "cuda"])
 @pytest.mark.parametrize("metric", NEIGHBOR_METRICS)
 @pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__)
 def test_hard_data(make: Maker, metric: str, kernel: str) -> None:
+    """Each kernel is asked what it is for, and it is this kernel that answers."""
     rng = np.random.default_rng(1)
-    data = make(rng, 3000, 48).astype(np.float32)
-    queries = np.concatenate([data[:3], make(rng, 3, 48).astype(np.float32)])
+    n, dim, q = SHAPES.get(kernel, (3000, 48, 6))
+    data = suited(make(rng, n, dim), kernel, metric)
+    others = suited(make(rng, q - q // 2, dim), kernel, metric)
+    queries = np.concatenate([data[: q // 2], others])
     index = indexed(data, kernel)
-    check_neighbors(index.search(queries, 7, metric=metric), data, queries, 7, metric)
-    check_neighbors(index.search(queries[4:5], 7, metric=metric), data, queries[4:5], 7, metric)
+    found = index.search(queries, 7, metric=metric)
+    check_neighbors(found, data, queries, 7, metric)
+    answered = kernel in found.kernel.split("+")
+    assert answered == (metric not in LEFT_TO_OTHERS[kernel].get(make.__name__, ()))
+    check_neighbors(index.search(others[:1], 7, metric=metric), data, others[:1], 7, metric)
 
 
-@pytest.mark.parametrize("kernel", NAMES)
+@pytest.mark.parametrize("kernel", [name for name in NAMES if name not in {"few", "sketch"}])
 @settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(MAKERS),
@@ -64,6 +122,62 @@ def test_any_shape(
     mask = None if share is None else rng.random(n) < share
     found = indexed(data, kernel).search(queries, k, metric=metric, mask=mask)
     check_neighbors(found, data, queries, k, metric, mask)
+
+
+@needs_int8
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([make for make in MAKERS if make.__name__ != "huge"]),
+    st.sampled_from(NEIGHBOR_METRICS),
+    st.integers(2, 700),
+    st.sampled_from([32, 33, 64, 100]),
+    st.integers(1, 8),
+    st.integers(1, 40),
+    st.sampled_from([None, 0.1, 0.5]),
+    st.integers(0, 2**32),
+)
+def test_any_shape_that_few_takes(
+    make: Maker,
+    metric: str,
+    n: int,
+    dim: int,
+    q: int,
+    k: int,
+    share: float | None,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    q = min(q, 3) if share is None else q
+    data = suited(make(rng, n, dim), "few", metric)
+    queries = suited(make(rng, q, dim), "few", metric)
+    mask = None if share is None else rng.random(n) < share
+    if mask is not None:
+        mask[0] = True
+    found = indexed(data, "few").search(queries, k, metric=metric, mask=mask)
+    assert found.kernel == "few"
+    check_neighbors(found, data, queries, k, metric, mask)
+
+
+@needs_int8
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sampled_from([make for make in MAKERS if make.__name__ not in LEFT_TO_OTHERS["sketch"]]),
+    st.sampled_from(NEIGHBOR_METRICS),
+    st.integers(12_300, 13_000),
+    st.sampled_from([128, 160, 257]),
+    st.integers(1, 70),
+    st.integers(1, 40),
+    st.integers(0, 2**32),
+)
+def test_any_shape_that_sketches_take(
+    make: Maker, metric: str, n: int, dim: int, q: int, k: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    data = suited(make(rng, n, dim), "sketch", metric)
+    queries = suited(make(rng, q, dim), "sketch", metric)
+    found = indexed(data, "sketch").search(queries, k, metric=metric)
+    assert "sketch" in found.kernel.split("+")
+    check_neighbors(found, data, queries, k, metric)
 
 
 @pytest.mark.parametrize("q", [1, 3, 130])

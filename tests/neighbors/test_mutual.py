@@ -16,6 +16,14 @@ from kinlens.neighbors.mutual_keys import Block
 from kinlens.neighbors.result import NEIGHBOR_METRICS, Neighbors, stacked
 
 COUNT, DIM, K = 17_000, 48, 4
+"""So many rows are in two chunks, and enough for it to be used."""
+FEWER = 5000
+
+
+@pytest.fixture
+def for_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is used for a third of the rows, too, which takes a tenth of the time."""
+    monkeypatch.setattr(mutual, "_LEAST_ROWS", FEWER)
 
 
 def unit_vectors(count: int = COUNT, dim: int = DIM) -> np.ndarray:
@@ -23,21 +31,21 @@ def unit_vectors(count: int = COUNT, dim: int = DIM) -> np.ndarray:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def of_many_lengths() -> np.ndarray:
-    lengths = np.random.default_rng(6).lognormal(0, 0.5, (COUNT, 1))
-    return (unit_vectors() * lengths).astype(np.float32)
+def of_many_lengths(count: int = COUNT) -> np.ndarray:
+    lengths = np.random.default_rng(6).lognormal(0, 0.5, (count, 1))
+    return (unit_vectors(count) * lengths).astype(np.float32)
 
 
-def in_order_of_kind() -> np.ndarray:
-    kinds = np.sort(np.random.default_rng(7).integers(0, 40, COUNT))
-    vectors = unit_vectors(40)[kinds] + 0.1 * unit_vectors()
+def in_order_of_kind(count: int = COUNT) -> np.ndarray:
+    kinds = np.sort(np.random.default_rng(7).integers(0, 40, count))
+    vectors = unit_vectors(40)[kinds] + 0.1 * unit_vectors(count)
     vectors[3000:3400] = vectors[3000]
-    vectors[[0, 9000, 16_999]] = vectors[5]
+    vectors[[0, count // 2, count - 1]] = vectors[5]
     return vectors
 
 
-def far_away() -> np.ndarray:
-    return unit_vectors() + np.float32(3)
+def far_away(count: int = COUNT) -> np.ndarray:
+    return unit_vectors(count) + np.float32(3)
 
 
 DATA = {make.__name__: make for make in (unit_vectors, of_many_lengths, in_order_of_kind, far_away)}
@@ -66,18 +74,30 @@ def searched(index: ExactIndex, metric: NeighborMetric, begin: int) -> tuple[Nei
     return stacked(parts), lost
 
 
-@pytest.mark.parametrize("begin", [0, 5000, 16_384])
-@pytest.mark.parametrize("metric", NEIGHBOR_METRICS)
-@pytest.mark.parametrize("kind", DATA)
-def test_the_neighbors_are_those_of_a_search(kind: str, metric: NeighborMetric, begin: int) -> None:
-    vectors = DATA[kind]()
+def check_beside_a_search(vectors: np.ndarray, metric: NeighborMetric, begin: int) -> int:
+    """For how many rows it couldn't be told."""
     index = indexed(vectors, "float32")
     found, lost = searched(index, metric, begin)
     expected = index.search(vectors[begin:], K, metric=metric)
     np.testing.assert_array_equal(found.rows, expected.rows)
     np.testing.assert_array_equal(found.distances, expected.distances)
+    return lost
+
+
+@pytest.mark.parametrize("begin", [0, 3000])
+@pytest.mark.parametrize("metric", NEIGHBOR_METRICS)
+@pytest.mark.parametrize("kind", DATA)
+def test_the_neighbors_are_those_of_a_search(
+    kind: str, metric: NeighborMetric, begin: int, for_fewer: None
+) -> None:
+    lost = check_beside_a_search(DATA[kind](FEWER), metric, begin)
     if kind in {"unit_vectors", "of_many_lengths"}:
         assert lost == 0
+
+
+@pytest.mark.parametrize("begin", [0, 16_384])
+def test_so_they_are_among_several_chunks(begin: int) -> None:
+    check_beside_a_search(in_order_of_kind(), "euclidean", begin)
 
 
 def test_few_candidates_are_left() -> None:
@@ -136,9 +156,9 @@ def test_it_is_not_used_for_few_rows_or_changed_ones() -> None:
     assert index.mutual(K, "euclidean") is None
 
 
-@pytest.mark.parametrize("begin", [0, 9000])
-def test_all_rows_are_answered_in_order_whoever_is_faster(begin: int) -> None:
-    vectors = in_order_of_kind()
+@pytest.mark.parametrize("begin", [0, 3000])
+def test_all_rows_are_answered_in_order_whoever_is_faster(begin: int, for_fewer: None) -> None:
+    vectors = in_order_of_kind(FEWER)
     index = indexed(vectors)
     found = stacked(list(all_pairs.search_all(index, K, metric="cosine", begin=begin)))
     expected = index.search(vectors[begin:], K, metric="cosine")
@@ -146,32 +166,34 @@ def test_all_rows_are_answered_in_order_whoever_is_faster(begin: int) -> None:
 
 
 @pytest.mark.parametrize("clock", [0.0, 1.0])
-def test_the_clock_tells_which_way_to_go(clock: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_tells_which_way_to_go(
+    clock: float, monkeypatch: pytest.MonkeyPatch, for_fewer: None
+) -> None:
     """By a clock that stands still while others search, or runs while they do."""
     ticks = itertools.chain([0.0, 1 - clock], itertools.count(0.0, clock))
     monkeypatch.setattr(all_pairs, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-    index = indexed(unit_vectors())
+    index = indexed(unit_vectors(FEWER))
     runs = [len(run.rows) for run in all_pairs.search_all(index, K, metric="cosine")]
-    assert sum(runs) == COUNT
+    assert sum(runs) == FEWER
     assert (mutual.BLOCK in runs[2:]) == (clock == 0)
 
 
-def test_others_are_given_in_any_pieces() -> None:
-    vectors = in_order_of_kind()
+def test_others_are_given_in_any_pieces(for_fewer: None) -> None:
+    vectors = in_order_of_kind(FEWER)
     index, others, candidates = indexed(vectors), Others(K, "euclidean"), 0
-    for start, stop in [(0, 1), (1, 5000), (5000, 5100), (16_000, COUNT), (300, 302)]:
+    for start, stop in [(0, 1), (1, 3000), (3000, 3100), (4500, FEWER), (300, 302)]:
         found = others.take(index, start, stop)
         own = np.arange(start, stop)
         expected = search_leaving_out(index, vectors[own], K, metric="euclidean", own=own)
         np.testing.assert_array_equal(found.rows, expected.rows)
         np.testing.assert_array_equal(found.distances, expected.distances)
         candidates += found.candidates
-    assert candidates >= COUNT
+    assert candidates >= FEWER
 
 
-def test_every_door_finds_the_same() -> None:
-    vectors = in_order_of_kind()
-    own = np.arange(COUNT)
+def test_every_door_finds_the_same(for_fewer: None) -> None:
+    vectors = in_order_of_kind(FEWER)
+    own = np.arange(FEWER)
     expected = search_leaving_out(indexed(vectors), vectors, K, metric="euclidean", own=own)
     streamed = stream_neighbors(vectors, k=K)
     np.testing.assert_array_equal(streamed.rows, expected.rows)

@@ -248,11 +248,6 @@ def where_field(name: str, test: object) -> dict[str, Any]:
     return {"$field": {name: test}} if name.startswith("$") else {name: test}
 
 
-def exists(name: str) -> dict[str, Any]:
-    """A filter for the items that have a field, whatever its name."""
-    return where_field(name, {"$exists": True})
-
-
 def fields_of(tree: Filter) -> set[str]:
     """The metadata fields that a filter names."""
     match tree:
