@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
-    0: {"types", "errors", "config", "callers", "file_identity", "networks"},
+    0: {"types", "errors", "config", "callers", "file_identity", "printable", "networks"},
     1: {
         "images",
         "fetch",

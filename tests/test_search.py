@@ -340,6 +340,9 @@ def test_one_bad_item_is_an_outcome_and_spoils_no_other(search: Search, make_pic
             NewItem("bare"),
             NewItem("nested", image=good, metadata={"x": {"y": 1}}),
             NewItem("nan", image=good, metadata={"x": float("nan")}),
+            NewItem("name", image=good, metadata={"k\ud800": 1}),
+            NewItem("value", image=good, metadata={"k": ["\udfff"]}),
+            NewItem("url", url="http://localhost/\ud800.jpg"),
             NewItem("last", image=make_picture(seed=2)),
         ]
     )
@@ -348,7 +351,7 @@ def test_one_bad_item_is_an_outcome_and_spoils_no_other(search: Search, make_pic
     assert {name for name, state in states.items() if state == "indexed"} == {"good", "last"}
     assert all(outcome.reason for outcome in outcomes if outcome.state == "failed")
     rows = {row.id: row for row in search.ledger("failed")}
-    assert len(rows) == 9
+    assert len(rows) == 12
     assert rows["gone"].reference == str(tmp_path / "gone.jpg")
     assert rows["nested"].reason.startswith("A metadata value is")
     assert search.count() == 2

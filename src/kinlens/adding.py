@@ -18,6 +18,7 @@ from kinlens.catalog.owners import HAND, Claim
 from kinlens.encoders.base import Encoder
 from kinlens.errors import CatalogError, InvalidInput, KinlensError, NotFound, Overloaded
 from kinlens.images import Limits, PictureLoader, decode_base64, read_file
+from kinlens.printable import is_unicode
 from kinlens.store import COPY, PictureStore, content_hash, path_reference
 from kinlens.thumbnails import ThumbnailCache
 from kinlens.types import (
@@ -317,10 +318,13 @@ def check_metadata(metadata: Metadata) -> None:
             raise InvalidInput(
                 f"A metadata field's name has 1 to {MAX_FIELD_LENGTH} characters; got {name!r:.80}."
             )
+        if not is_unicode(name):
+            raise InvalidInput(f"A field's name holds no lone surrogate; got {name!r:.80}.")
         if not _is_storable(value):
             raise InvalidInput(
                 "A metadata value is a text, a finite number (a whole one from -2**63 to "
-                f"2**63 - 1), true or false, a list of texts, or null; {name!r} is {value!r:.80}."
+                "2**63 - 1), true or false, a list of texts, or null, and a text holds no lone "
+                f"surrogate; {name!r} is {value!r:.80}."
             )
 
     check_metadata_size(metadata)
@@ -341,7 +345,7 @@ def _is_storable(value: object) -> bool:
     if isinstance(value, list):
         return all(isinstance(part, str) and _is_storable(part) for part in value)
     if isinstance(value, str):
-        return value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value)
+        return is_unicode(value)
     if isinstance(value, int):
         return MIN_INTEGER <= value <= MAX_INTEGER
     return value is None or (isinstance(value, float) and math.isfinite(value))

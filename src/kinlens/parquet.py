@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -37,7 +38,7 @@ class ParquetTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with self._open() as file:
+        with self._open() as file, self._explained("as Parquet"):
             self._schema = file.schema_arrow
             self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
 
@@ -60,14 +61,21 @@ class ParquetTable:
         return [field.name for field in self._schema if _holds_vectors(field.type)]
 
     def rows(self, batch: int) -> Iterator[list[dict[str, Any]]]:
-        """Rows as Python values, so many at a time at most."""
+        """Rows as Python values, so many at a time at most.
+
+        A value that Python can't hold is an `Unreadable`: a text that isn't UTF-8, or a time
+        outside the years 1 to 9999. Times in zones that aren't known come in UTC, and times of
+        nanoseconds in whole microseconds.
+        """
         for _, found in self._batches(0, batch, None):
-            yield found.to_pylist()
+            columns = [_values(column) for column in found.columns]
+            names = found.schema.names
+            yield [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     def values(self, column: str, batch: int = 65_536) -> Iterator[Any]:
         """A column's values, in the file's order."""
         for _, found in self._batches(0, batch, [column]):
-            yield from found.column(0).to_pylist()
+            yield from _values(found.column(0))
 
     def vectors(self, column: str, start: int, batch: int) -> Iterator[npt.NDArray[Any]]:
         """A column of vectors from a row on, (n, dim) with n <= batch each, as the file has them.
@@ -92,23 +100,43 @@ class ParquetTable:
         if not groups:
             return
         with self._open() as file:
-            try:
-                for found in file.iter_batches(batch, groups, columns, use_threads=False):
-                    skipped = min(max(0, start - row), len(found))
-                    if skipped < len(found):
-                        yield row + skipped, found[skipped:]
-                    row += len(found)
-            except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-                raise SourceError(
-                    f"{self.path} can't be read on from row {row + 1}: {error}."
-                ) from error
+            batches = file.iter_batches(batch, groups, columns, use_threads=False)
+            while True:
+                with self._explained(f"on from row {row + 1}"):
+                    found = next(batches, None)
+                if found is None:
+                    return
+                skipped = min(max(0, start - row), len(found))
+                if skipped < len(found):
+                    yield row + skipped, found[skipped:]
+                row += len(found)
 
     def _open(self) -> pyarrow.parquet.ParquetFile:
-        parquet = _pyarrow("Reading").parquet
+        with self._explained("as Parquet"):
+            return _pyarrow("Reading").parquet.ParquetFile(self.path, buffer_size=_BUFFER)
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Errors of the file's bytes as a `SourceError`."""
+        arrow = _pyarrow("Reading")
         try:
-            return parquet.ParquetFile(self.path, buffer_size=_BUFFER)
-        except (OSError, ValueError) as error:
-            raise SourceError(f"{self.path} can't be read as Parquet: {error}.") from error
+            yield
+        except (OSError, ValueError, OverflowError, MemoryError, arrow.ArrowException) as error:
+            raise SourceError(f"{self.path} can't be read {what}: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a value of a file that Python can't hold.
+
+    Parameters
+    ----------
+    reason : what it is
+    is_text : whether it is a text that isn't UTF-8
+    """
+
+    reason: str
+    is_text: bool = False
 
 
 def check_installed() -> None:
@@ -124,6 +152,50 @@ def _pyarrow(doing: str) -> Any:
             f"{doing} Parquet needs pyarrow; install it with: pip install 'kinlens[parquet]'"
         ) from error
     return pyarrow
+
+
+def _values(column: pyarrow.Array) -> list[Any]:
+    """The values of a column, with an `Unreadable` for each that Python can't hold."""
+    readable = _in_whole_microseconds(column)
+    try:
+        found: list[Any] = readable.to_pylist()
+    except (ValueError, OverflowError, LookupError, _pyarrow("Reading").ArrowException):
+        return [_value(readable[place]) for place in range(len(readable))]
+    return found
+
+
+def _value(scalar: pyarrow.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except UnicodeDecodeError:
+        return Unreadable("a text that isn't UTF-8", is_text=True)
+    except (ValueError, OverflowError, LookupError, _pyarrow("Reading").ArrowException) as error:
+        types = _pyarrow("Reading").types
+        if types.is_temporal(scalar.type):
+            return Unreadable("a time outside the years 1 to 9999")
+        return Unreadable(f"a value that can't be read ({error})")
+
+
+def _in_whole_microseconds(column: pyarrow.Array) -> pyarrow.Array:
+    """Times as Python has them: in microseconds, and in UTC where their zone isn't known."""
+    arrow = _pyarrow("Reading")
+    kind = column.type
+    if not arrow.types.is_timestamp(kind):
+        return column
+    zone = kind.tz if kind.tz is None or _is_known(kind.tz) else "UTC"
+    unit = "us" if kind.unit == "ns" else kind.unit
+    if (unit, zone) == (kind.unit, kind.tz):
+        return column
+    rounded = column.cast(arrow.timestamp(unit, kind.tz), safe=False)
+    return rounded.view(arrow.int64()).view(arrow.timestamp(unit, zone))
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        _pyarrow("Reading").scalar(0, _pyarrow("Reading").timestamp("s", zone)).as_py()
+    except (ValueError, LookupError, OverflowError, _pyarrow("Reading").ArrowException):
+        return False
+    return True
 
 
 def _holds_vectors(kind: pyarrow.DataType) -> bool:

@@ -9,7 +9,8 @@ from kinlens.camera.folder import FolderFrames
 from kinlens.camera.opencv import CameraStream
 from kinlens.camera.opening import open_source
 from kinlens.camera.stream import HttpFrames
-from kinlens.errors import FetchError, InvalidInput
+from kinlens.errors import FetchError, InvalidInput, SourceError
+from privileges import given_up
 
 
 def test_a_folder(frames_folder: Callable[[int], Path]):
@@ -53,3 +54,13 @@ def test_what_is_no_camera(text: str):
 def test_a_url_without_a_host():
     with pytest.raises(FetchError, match="no host"):
         open_source("http://")
+
+
+def test_what_may_not_be_read_says_so(tmp_path: Path):
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0)
+    try:
+        with given_up(), pytest.raises(SourceError, match="Permission denied"):
+            open_source(str(folder / "film.mp4"))
+    finally:
+        folder.chmod(0o700)

@@ -163,7 +163,8 @@ TEXTS = st.sampled_from(["", "a", "b", "ab", "\u00e9", "\uffff", "\U0001f600", "
 SCALARS = st.one_of(NUMBERS, TEXTS, st.booleans(), st.none())
 FIELDS = st.sampled_from(["x", "y", "z"])
 ROWS = st.dictionaries(FIELDS, st.one_of(SCALARS, st.lists(TEXTS, max_size=3)))
-OPERANDS = st.one_of(NUMBERS, st.sampled_from([2**64, -(10**400)]), TEXTS)
+EXTREMES = st.sampled_from([2**63 - 1, -(2**63), 2**53 + 1, 2.0**63, -(2.0**63), 1e300, -1e300])
+OPERANDS = st.one_of(NUMBERS, EXTREMES, TEXTS)
 TESTS = st.deferred(
     lambda: st.one_of(
         SCALARS,

@@ -18,6 +18,7 @@ from kinlens.errors import (
     MissingDependency,
     ModelUnavailable,
 )
+from privileges import given_up
 from tiny_encoder import write_tiny
 
 
@@ -125,3 +126,14 @@ def test_opening_is_silent(tmp_path: Path) -> None:
     code = f"import kinlens.encoders as e\ne.open_encoder({str(path)!r})"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+@pytest.mark.parametrize("inner", ["", "encoder"])
+def test_a_bundle_that_may_not_be_read_says_so(tmp_path: Path, inner: str) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0)
+    try:
+        with given_up(), pytest.raises(ModelUnavailable, match="Permission denied"):
+            open_encoder(str(folder / inner))
+    finally:
+        folder.chmod(0o700)

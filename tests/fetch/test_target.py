@@ -21,7 +21,7 @@ from kinlens.fetch.target import parse
     ["", "x.jpg", "/etc/passwd", "file:///etc/passwd", "http://", "http:///x", "http://a:99999/",
      "http://a:0/", "http://[::1", "data:image/png;base64,AA", "javascript:1", "http://a b/",
      "http://a\x00b/", "http://exa_mple." + "a" * 70 + ".com/", "http://a/" + "b" * 9000,
-     "http://.example.com/", "http://./"],
+     "http://.example.com/", "http://./", "http://a/\ud800", "http://\udcff/"],
 )  # fmt: skip
 def test_urls_that_cannot_be_fetched(url: str) -> None:
     def unknown(host: str, port: int) -> list[str]:

@@ -37,6 +37,8 @@ def every_error() -> list[type[errors.KinlensError]]:
 def make(kind: type[errors.KinlensError]) -> errors.KinlensError:
     if kind is errors.RateLimited:
         return errors.RateLimited("the message", 2.5)
+    if kind is errors.CatalogUnavailable:
+        return kind("a path", "the message")
     return kind("the message")
 
 
@@ -128,3 +130,11 @@ def test_many_mistakes_are_counted_rather_than_listed() -> None:
     assert document["type"] == "/problems/invalid-request"
     assert "1,001 things" in document["detail"]
     assert "errors" not in document
+
+
+def test_the_log_shows_control_characters_as_escapes(caplog: pytest.LogCaptureFixture) -> None:
+    scope = {**SCOPE, "path": "/v1/items/x\x1b[31m\ny"}
+    problems.respond(errors.PictureUnreadable("The file a\x1b[2J.jpg can't be read."), scope)
+    assert r"/v1/items/x\x1b[31m\ny failed" in caplog.text
+    assert r"a\x1b[2J.jpg" in caplog.text
+    assert "\x1b" not in caplog.text

@@ -160,7 +160,8 @@ def test_bad_rows_are_reported_by_line_and_forgotten_when_mended(search, photos,
     report = index(search, table)
     assert numbers(report) == (1, 0, 4, 0)
     reasons = {failure.id: failure.reason for failure in report.failures}
-    assert set(reasons) == {"shop.csv:3", "shop.csv:4", "shop.csv:5", "C"}
+    assert set(reasons) == {"shop.csv:3", "B", "shop.csv:5", "C"}
+    assert "comes without a picture" in reasons["B"]
     assert "used before" in reasons["shop.csv:3"]
     assert search.search(photos / "red" / "00.jpg", k=1).hits[0].id == "A"
     assert {row.id for row in search.ledger("failed")} == set(reasons)

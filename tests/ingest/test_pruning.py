@@ -62,7 +62,7 @@ def stray_quote_that_swallows_a_row(rows: list[str]) -> bytes:
 
 
 def cut_off_in_a_cell(rows: list[str]) -> bytes:
-    return "\n".join(rows).encode()[:-10]
+    return "\n".join(rows[:-1]).encode()[:-10]
 
 
 def cut_off_in_quotes(rows: list[str]) -> bytes:

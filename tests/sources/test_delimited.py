@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinlens.errors import SourceError
-from kinlens.sources import Entry, SourceOptions, open_source
+from kinlens.sources import Entry, SourceOptions, delimited_text, notes, open_source
 from kinlens.types import NewItem
 
 
@@ -134,7 +134,7 @@ def test_what_is_wrong_with_a_row_names_its_line(tmp_path: Path):
     path.write_bytes(
         b"\xef\xbb\xbfid,image,note\r\n"
         b'1,a.jpg,"two\nlines"\r\n'
-        b"2,b.jpg\r\n"
+        b"2,b.jpg,x,y\r\n"
         b"\r\n"
         b",c.jpg,x\r\n"
         b"4,d.jpg,caf\xe9\r\n"
@@ -146,7 +146,7 @@ def test_what_is_wrong_with_a_row_names_its_line(tmp_path: Path):
     assert (ragged.place, nameless.place, latin.place) == (
         "shop.csv:4", "shop.csv:6", "shop.csv:7",
     )  # fmt: skip
-    assert "2 cells" in ragged.reason
+    assert "4 cells" in ragged.reason
     assert "'id'" in nameless.reason
     assert nameless.reference == "c.jpg"
     assert "UTF-8" in latin.reason
@@ -226,3 +226,78 @@ def test_no_bytes_raise_anything_but_a_source_error(tmp_path_factory, data: byte
     with suppress(SourceError):
         for entry in open_source(path):
             assert entry.item or entry.reason
+
+
+def test_short_rows_lack_their_last_cells_and_are_counted(tmp_path: Path):
+    path = write(tmp_path, "id,image,price,note\na,a.jpg\nb,b.jpg,2\nc,c.jpg,3,x\nd,d.jpg,4,y,,\n")
+    source = open_source(path)
+    assert [dict(entry.item.metadata) for entry in source] == [
+        {}, {"price": 2}, {"price": 3, "note": "x"}, {"price": 4, "note": "y"},
+    ]  # fmt: skip
+    assert not any(entry.hides for entry in source)
+    assert notes(source) == [
+        "2 rows are shorter than the header; the cells that they lack count as empty."
+    ]
+    source = open_source(write(tmp_path, "id,image,note\na,a.jpg\nb,b.jpg,y,z\n"))
+    short, long = source
+    assert short.item is not None
+    assert "4 cells, and the header 3" in long.reason
+    assert notes(source) == [
+        "1 row is shorter than the header; the cells that it lacks count as empty."
+    ]
+
+
+def test_a_short_row_at_the_end_of_a_file_that_may_be_cut_off_is_read_and_bars_pruning(tmp_path):
+    (entry,) = read(write(tmp_path, "id,image,note\na,a.jpg"))
+    assert entry.item is not None
+    assert entry.hides
+    (entry,) = read(write(tmp_path, "id,image,note\na,a.jpg,x"))
+    assert not entry.hides
+
+
+def test_a_column_without_a_name_is_left_out_and_told_of_if_it_holds_anything(tmp_path: Path):
+    source = open_source(write(tmp_path, ",id,image,\n0,a,a.jpg,\n1,b,b.jpg,\n"))
+    assert all(not entry.item.metadata for entry in source)
+    assert notes(source) == ["A field without a name is left out."]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_end_in_any_way_and_empty_ones_count_for_nothing(tmp_path: Path, end: str):
+    lines = ["", "id;image;x", "", "a;a.jpg;1", ";;", 'b;b.jpg;"2"']
+    entries = read(write(tmp_path, end.join(lines)))
+    assert [(entry.place, entry.item.id) for entry in entries] == [
+        ("shop.csv:4", "a"), ("shop.csv:6", "b"),
+    ]  # fmt: skip
+
+
+def test_a_cell_over_the_limit_fails_its_row_and_the_others_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited_text, "CELL_LIMIT", 100)
+    monkeypatch.setattr(delimited_text, "LINE_LIMIT", 400)
+    path = write(
+        tmp_path,
+        f"id,image,x\na,a.jpg,1\nb,b.jpg,{'x' * 150}\nc,c.jpg,3\nd,d.jpg,{'x' * 9000}\ne,e.jpg,5\n"
+        f'f,f.jpg,"{"x" * 90}\n{"x" * 90}\ng,g.jpg,7\n',
+    )
+    try:
+        entries = read(path)
+    finally:
+        csv.field_size_limit(2**26)
+    assert [entry.item.id for entry in entries if entry.item] == ["a", "c", "e", "g"]
+    assert [entry.place for entry in entries if not entry.item] == [
+        "shop.csv:3", "shop.csv:5", "shop.csv:7",
+    ]  # fmt: skip
+    assert all(entry.hides for entry in entries if not entry.item)
+
+
+def test_nul_and_control_characters_are_values_but_nul_is_in_no_id(tmp_path: Path):
+    path = write(tmp_path, "id,image,x\na\x1b[31m,a.jpg,\x1b]0;t\x07\nb\0,b.jpg,\nc,c.jpg,n\0l\n")
+    first, second, third = read(path)
+    assert (first.item.id, first.item.metadata) == ("a\x1b[31m", {"x": "\x1b]0;t\x07"})
+    assert "NUL" in second.reason
+    assert third.item.metadata == {"x": "n\0l"}
+
+
+def test_an_id_may_be_longer_than_a_file_name(tmp_path: Path):
+    path = write(tmp_path, f"id,name\n{'x' * 400},long\np1,short\n")
+    (tmp_path / "p1.jpg").write_bytes(b"x")
+    assert [entry.item.id for entry in read(path)] == ["x" * 400, "p1"]

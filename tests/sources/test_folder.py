@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kinlens.errors import SourceError
-from kinlens.sources import SourceOptions, open_source
+from kinlens.images import read_file
+from kinlens.printable import is_unicode
+from kinlens.sources import SourceOptions, notes, open_source
 from kinlens.types import NewItem
+from privileges import given_up
 
 
 def fill(folder: Path, *names: str, content: bytes = b"x") -> None:
@@ -99,16 +104,130 @@ def test_a_name_that_is_not_utf8_is_an_entry_to_report(tmp_path: Path):
 
 
 def test_a_folder_that_cannot_be_read_is_an_entry_to_report(tmp_path: Path):
-    fill(tmp_path, "a.jpg", "locked/b.jpg")
+    fill(tmp_path, "a.jpg", "locked/b.jpg", "z.jpg")
     (tmp_path / "locked").chmod(0)
     try:
-        if os.access(tmp_path / "locked", os.R_OK):
-            pytest.skip("this user may read everything")
-        entries = list(open_source(tmp_path))
-        assert [entry.place for entry in entries] == ["a.jpg", "locked/"]
-        assert "can't be read" in entries[1].reason
+        with given_up():
+            entries = list(open_source(tmp_path))
     finally:
         (tmp_path / "locked").chmod(0o755)
+    assert [entry.place for entry in entries] == ["a.jpg", "locked/", "z.jpg"]
+    assert "can't be read: Permission denied" in entries[1].reason
+    assert (entries[1].hides, entries[1].under) == (True, "locked/")
+
+
+SYSTEM = [
+    "@eaDir", "@EADIR", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found",
+    "__MACOSX", ".Trash-1000", ".thumbnails", ".git", "Catalog Previews.lrdata",
+    "My.photoslibrary/resources/derivatives",
+]  # fmt: skip
+
+
+def test_folders_of_systems_and_photo_programs_are_left_out_and_told_of(tmp_path: Path):
+    fill(tmp_path, *(f"{name}/x.jpg" for name in SYSTEM), "shop/@eaDir/x.jpg", ".x.jpg", ".notes")
+    fill(tmp_path, "My.photoslibrary/originals/1.jpg", "resources/2.jpg", "recycle/3.jpg")
+    source = open_source(tmp_path)
+    kept = ["My.photoslibrary/originals/1.jpg", "recycle/3.jpg", "resources/2.jpg"]
+    assert [entry.place for entry in source] == kept
+    assert source.count() == len(kept)
+    (note,) = notes(source)
+    assert "@eaDir (2)" in note
+    assert "4 hidden" in note
+    fill(tmp_path / "plain", "1.jpg")
+    plain = open_source(tmp_path / "plain")
+    assert len(list(plain)) == 1
+    assert notes(plain) == []
+
+
+def test_excluded_files_and_folders_are_left_out(tmp_path: Path):
+    fill(tmp_path, "a.jpg", "a_thumb.jpg", "x/a_thumb.jpg", "x/b.jpg", "drafts/c.jpg")
+    fill(tmp_path, "x/drafts/d.jpg", "2019/1/e.png", "2019/1/e.jpg")
+    patterns = ("*_thumb.jpg", "/drafts/", "2019/**/*.png")
+    assert ids(tmp_path, exclude=patterns) == [
+        "2019/1/e.jpg", "a.jpg", "x/b.jpg", "x/drafts/d.jpg",
+    ]  # fmt: skip
+    source = open_source(tmp_path, SourceOptions(exclude=patterns))
+    assert len(list(source)) == 4
+    assert notes(source) == ["Files and folders left out: 4 by --exclude."]
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """1,200 folders in one another, their paths longer than a system takes at once."""
+    root = tmp_path / "deep"
+    root.mkdir()
+    inner = os.open(root, os.O_RDONLY)
+    for depth in range(1200):
+        if depth in (3, 300, 1199):
+            os.close(os.open("p.jpg", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+        os.mkdir("fold", dir_fd=inner)
+        below = os.open("fold", os.O_RDONLY, dir_fd=inner)
+        os.close(inner)
+        inner = below
+    os.close(inner)
+    yield root
+    subprocess.run(["rm", "-rf", str(root)], check=True)  # shutil's is recursive
+
+
+def test_folders_may_be_nested_1200_times(deep: Path):
+    (deep / "z.jpg").write_bytes(b"x")
+    source = open_source(deep)
+    cut_off, too_long, near, last = source
+    assert source.count() == 4
+    assert "File name too long" in cut_off.reason
+    assert cut_off.hides
+    assert cut_off.under.startswith("fold/fold/")
+    assert "1 to 512 characters" in too_long.reason
+    assert len({cut_off.place, too_long.place}) == 2
+    assert near.place == "fold/fold/fold/p.jpg"
+    assert last.item is not None
+
+
+def test_files_that_are_nothing_to_read_are_failures_and_hold_nothing_up(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "gone.jpg").symlink_to("nowhere")
+    for entry in open_source(tmp_path):
+        with pytest.raises(SourceError):
+            read_file(entry.item.path)
+    assert ids(tmp_path) == ["gone.jpg", "pipe.jpg"]
+
+
+def test_a_folder_that_goes_away_in_the_middle_is_told_of(tmp_path: Path):
+    fill(tmp_path, "a/1.jpg", "b/2.jpg", "c/3.jpg")
+    entries = iter(open_source(tmp_path))
+    first = next(entries)
+    (tmp_path / "b" / "2.jpg").unlink()
+    (tmp_path / "b").rmdir()
+    gone, last = entries
+    assert [first.place, gone.place, last.place] == ["a/1.jpg", "b/", "c/3.jpg"]
+    assert gone.item is None
+    assert gone.under == "b/"
+
+
+def test_names_with_control_characters_are_ids(tmp_path: Path):
+    fill(tmp_path, "a\nb\x1b[31m.jpg")
+    assert ids(tmp_path) == ["a\nb\x1b[31m.jpg"]
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused_and_one_within_is_told_of(tmp_path: Path):
+    bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff"))
+    try:
+        fill(bad, "x.jpg")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    with pytest.raises(SourceError, match="isn't valid UTF-8"):
+        open_source(bad)
+    (entry,) = open_source(tmp_path)
+    assert entry.place == r"bad\udcff/x.jpg"
+    bad.chmod(0)
+    try:
+        with given_up():
+            (entry,) = open_source(tmp_path)
+    finally:
+        bad.chmod(0o755)
+    assert entry.place == r"bad\udcff/"
+    assert is_unicode(entry.reference)
 
 
 def test_what_is_no_source_says_what_is(tmp_path: Path):

@@ -10,7 +10,7 @@ from kinlens.camera.base import Source
 from kinlens.camera.folder import FolderFrames
 from kinlens.camera.opencv import CameraStream, VideoFile
 from kinlens.camera.stream import HttpFrames
-from kinlens.errors import InvalidInput
+from kinlens.errors import InvalidInput, SourceError
 from kinlens.images import Limits
 
 STREAMS = {"rtsp", "rtsps", "rtmp", "rtmps", "srt", "udp", "tcp"}
@@ -51,11 +51,15 @@ def open_source(
     if "://" in text:
         return _remote(text, rate, limits)
     path = Path(text).expanduser()
-    if text and path.is_dir():
+    try:
+        is_folder, is_file = bool(text) and path.is_dir(), path.is_file()
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}; name what can.") from error
+    if is_folder:
         return FolderFrames(path, rate, loop=loop, limits=limits)
     if text.startswith("/dev/"):
         return CameraStream(text, text)
-    if path.is_file():
+    if is_file:
         return VideoFile(path, loop=loop)
     raise InvalidInput(
         "A camera is a folder of frames, a video file, a USB camera's number, or a URL that begins "

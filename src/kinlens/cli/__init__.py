@@ -26,6 +26,7 @@ from kinlens.cli import (
     serve,
 )
 from kinlens.errors import InvalidInput, KinlensError
+from kinlens.printable import escaped
 
 app = typer.Typer(
     name="kinlens",
@@ -79,7 +80,7 @@ def main() -> None:
     try:
         app()
     except KinlensError as error:
-        print(f"kinlens: {error}", file=sys.stderr)  # noqa: T201
+        print(f"kinlens: {escaped(str(error), lines=True)}", file=sys.stderr)  # noqa: T201
         sys.exit(2 if isinstance(error, InvalidInput) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

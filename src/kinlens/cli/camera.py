@@ -20,6 +20,7 @@ import typer
 from kinlens.cli import common
 from kinlens.config import Settings, device_key, load_settings
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped
 
 if TYPE_CHECKING:
     from kinlens.camera.base import Source
@@ -219,7 +220,7 @@ def _shower(*, lines: bool, json: bool) -> Callable[[Any], None]:
         elif json:
             _write_line(_plain(news))
         elif lines:
-            sys.stdout.write(_line(news) + "\n")
+            sys.stdout.write(escaped(_line(news)) + "\n")
             sys.stdout.flush()
 
     return show

@@ -14,6 +14,7 @@ import typer
 from kinlens.catalog.advice import filter_warnings
 from kinlens.cli import common
 from kinlens.errors import InvalidInput, NotFound
+from kinlens.printable import escaped
 from kinlens.types import Item, NewItem, Outcome, State, picture_source
 
 items = typer.Typer(no_args_is_help=True, help="List, show, add or delete single items.")
@@ -92,7 +93,7 @@ def add_item(
         (outcome,) = service.add([new])
     if outcome.state == "failed":
         raise InvalidInput(f"{item_id} wasn't added. {outcome.reason}")
-    common.console().print(f"{item_id}: {outcome.state}", markup=False)
+    common.console().print(escaped(f"{item_id}: {outcome.state}"), markup=False)
 
 
 @items.command("delete")

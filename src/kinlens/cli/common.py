@@ -15,6 +15,7 @@ import typer
 
 from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped, escaped_json
 from kinlens.types import Crop, Metadata, Value, Where
 
 if TYPE_CHECKING:
@@ -187,15 +188,15 @@ def warn(warnings: Iterable[str]) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
-    sys.stdout.write("\n")
+    document = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write(f"{escaped_json(document)}\n")
 
 
 def console(*, error: bool = False) -> Console:
-    """Where people read."""
-    from rich.console import Console
+    """Where people read; what is printed to it as a text can't command the terminal."""
+    from kinlens.cli.terminal import SafeConsole
 
-    return Console(stderr=error, highlight=False)
+    return SafeConsole(stderr=error, highlight=False)
 
 
 def title(item_id: str, metadata: Metadata) -> str:
@@ -240,9 +241,9 @@ def table(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
     grid = Table(box=None, pad_edge=False, header_style="dim")
     filled = [not rows or any(row[place] for row in rows) for place in range(len(columns))]
     for name, justify in compress(columns.items(), filled):
-        grid.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+        grid.add_column(escaped(name), justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        grid.add_row(*(Text(cell) for cell in compress(row, filled)))
+        grid.add_row(*(Text(escaped(cell)) for cell in compress(row, filled)))
     console().print(grid)
 
 

@@ -11,6 +11,7 @@ import typer
 from kinlens.cli import common
 from kinlens.cli.progress import progress_bar
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,8 @@ def index(
     source: Annotated[
         Path | None,
         typer.Argument(
-            help="A folder of pictures, or a CSV, TSV, JSON Lines or Parquet table.",
+            help="A folder of pictures, or a CSV, TSV, JSON, JSON Lines or Parquet table.",
+            readable=False,  # it says itself why a source can't be read
             show_default=False,
         ),
     ] = None,
@@ -71,6 +73,15 @@ def index(
         str | None,
         typer.Option(
             help="Begins every id of this source, such as shop2/; kept for its later runs.",
+            show_default=False,
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave these files and folders out of a folder: '*_thumb.jpg', 'drafts/', "
+            "'2019/**/*.png'. Kept for later runs; '' ends that. Repeat.",
             show_default=False,
         ),
     ] = None,
@@ -126,11 +137,19 @@ def index(
         "picture_template": picture_template,
         "folders_as": tuple(folders_as or ()),
         "id_prefix": id_prefix,
+        "exclude": parse_exclude(exclude),
         "types": parse_types(types),
     }
     wishes = Wishes(prune, prune_all, replace, retry_failed, refresh, wait)
     if not run(source, data, options, wishes, encoder, json=json).succeeded:
         raise typer.Exit(1)
+
+
+def parse_exclude(typed: list[str] | None) -> tuple[str, ...] | None:
+    """Patterns as typed; an empty one alone ends those of former runs, and None keeps them."""
+    if not typed:
+        return None
+    return () if typed == [""] else tuple(typed)
 
 
 def parse_types(typed: list[str] | None) -> dict[str, str]:
@@ -229,7 +248,8 @@ def _print(report: Report, folder: Path) -> None:
         soft_wrap=True,
     )
     for outcome in report.failures[:SHOWN_FAILURES]:
-        say.print(f"  {outcome.id}: {outcome.reason}", markup=False, style="yellow", soft_wrap=True)
+        line = escaped(f"{outcome.id}: {outcome.reason}")
+        say.print(f"  {line}", markup=False, style="yellow", soft_wrap=True)
     if report.failed > SHOWN_FAILURES:
         say.print(
             f"  and {report.failed - SHOWN_FAILURES:,} more; `kinlens ledger --failed` has all"
@@ -240,6 +260,8 @@ def _print(report: Report, folder: Path) -> None:
 
 
 def _print_notes(report: Report, say: Console) -> None:
+    for note in report.notes:
+        say.print(note, markup=False, soft_wrap=True)
     for column in report.columns:
         say.print(str(column), markup=False, style="yellow", soft_wrap=True)
     if report.duplicates:

@@ -11,6 +11,7 @@ import typer
 from kinlens.cli import common
 from kinlens.cli.progress import progress_bar
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped
 
 if TYPE_CHECKING:
     from kinlens.neighbor_table import TableReport
@@ -146,7 +147,8 @@ def _print(report: TableReport) -> None:
     )
     common.warn(report.warnings)
     for outcome in report.failures[:SHOWN_FAILURES]:
-        say.print(f"  {outcome.id}: {outcome.reason}", markup=False, style="yellow", soft_wrap=True)
+        line = escaped(f"{outcome.id}: {outcome.reason}")
+        say.print(f"  {line}", markup=False, style="yellow", soft_wrap=True)
     if len(report.failures) > SHOWN_FAILURES:
         say.print(f"  and {len(report.failures) - SHOWN_FAILURES:,} more; --json has all")
 

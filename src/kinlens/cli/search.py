@@ -11,6 +11,7 @@ import typer
 
 from kinlens.cli import common
 from kinlens.errors import InvalidInput
+from kinlens.printable import escaped
 from kinlens.types import DEFAULT_K, Answer, Example, Query, picture_source
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _print(service: Search, answer: Answer) -> None:
     for field, counts in answer.facets.items():
         values = ", ".join(f"{common.show(entry.value)} {entry.count:,}" for entry in counts[:12])
         values = values or "no item has it"
-        common.console().print(f"\n{field}: {values}", markup=False)
+        common.console().print(f"\n{escaped(f'{field}: {values}')}", markup=False)
     took = answer.took
     common.console().print(
         f"\n{len(answer.hits)} of {answer.total:,} · "

@@ -86,9 +86,15 @@ def _found(
         return fetch_bundle(HubReference.parse(name))
     if name in rows:
         return rows[name].read()
-    if path.is_dir() and is_bundle(path):
+    try:
+        bundle, file = path.is_dir() and is_bundle(path), path.is_file()
+    except OSError as error:
+        raise ModelUnavailable(
+            f"The encoder {path} can't be read: {error.strerror}. Check its permissions."
+        ) from error
+    if bundle:
         return read_bundle(path)
-    if path.is_file():
+    if file:
         return read_network(path, Path(recipe).expanduser() if recipe is not None else None)
     raise _unknown(name, path, list(rows))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
 from kinlens.errors import FetchError
+from kinlens.printable import is_unicode
 
 MAX_LENGTH = 8192
 _PORTS = {"http": 80, "https": 443}
@@ -76,6 +77,8 @@ def parse(url: str) -> Target:
     """
     if len(url) > MAX_LENGTH:
         raise FetchError(f"A URL may have {MAX_LENGTH:,} characters; this one has {len(url):,}.")
+    if not is_unicode(url):
+        raise FetchError(f"{_shortened(url)} isn't a URL: a character of it isn't valid Unicode.")
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port

@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.http.problems import INTERNAL, document, request_id
+from kinlens.printable import escaped
 
 log = logging.getLogger("kinlens.http")
 
@@ -102,11 +103,12 @@ class Crashes:
         try:
             await self.app(scope, receive, watched)
         except ClientDisconnect:
-            name = request_id(scope)
-            log.info("%s %s: the client left (request %s)", scope["method"], scope["path"], name)
+            path, name = escaped(scope["path"]), request_id(scope)
+            log.info("%s %s: the client left (request %s)", scope["method"], path, name)
         except Exception:
-            name = request_id(scope)
-            log.exception("%s %s failed (request %s)", scope["method"], scope["path"], name)
+            # The last stop: anything that nobody expected is logged whole and told in short.
+            path, name = escaped(scope["path"]), request_id(scope)
+            log.exception("%s %s failed (request %s)", scope["method"], path, name)
             if started:
                 raise
             detail = "Something went wrong on the server; its log tells what, by the request id."

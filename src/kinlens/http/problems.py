@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from kinlens import errors
 from kinlens.http.methods import allowed_methods
+from kinlens.printable import escaped
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 1000
@@ -171,14 +172,14 @@ def respond(error: Exception, scope: Scope) -> Response:
         log.error(
             "%s %s failed (request %s)",
             scope["method"],
-            scope["path"],
+            escaped(scope["path"]),
             request_id(scope),
             exc_info=None
             if isinstance(error, errors.KinlensError) and kind is not INTERNAL
             else error,
         )
         if isinstance(error, errors.KinlensError):
-            log.error("%s: %s", type(error).__name__, error)
+            log.error("%s: %s", type(error).__name__, escaped(str(error)))
     return document(kind, _detail(error, kind), scope, headers=_headers(error, kind))
 
 

@@ -22,7 +22,7 @@ from kinlens.ingest.registry import Registered, Registry, with_prefix
 from kinlens.ingest.report import Pace, ProgressCallback, Report
 from kinlens.ingest.visits import Visits
 from kinlens.search import Search
-from kinlens.sources import Entry, Source, SourceOptions, column_reports, open_source
+from kinlens.sources import Entry, Source, SourceOptions, column_reports, notes, open_source
 from kinlens.types import NewItem, Outcome
 
 CHUNK = 128
@@ -122,6 +122,7 @@ class _Run:
         pace = Pace(progress, self._source.count() if progress else None)
         self._drive(self._plan(self._entries(), self._visits.mark), pace)
         self._report.columns += column_reports(self._source)
+        self._report.notes += notes(self._source)
         if not self._report.interrupted:
             self._forget_gone()
         pace.tell(self._report, last=True)

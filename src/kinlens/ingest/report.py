@@ -49,6 +49,7 @@ class Report:
     prune_refused : why nothing was pruned although that was asked for, and what to do; else ""
     kept_unseen : items that weren't pruned because the folder they were in can't be read
     columns : columns with values of another kind than they are read as
+    notes : what the sources left out or completed, a sentence each
     failures : the first thousand of those that failed; the ledger has them all
     """
 
@@ -62,6 +63,7 @@ class Report:
     prune_refused: str = ""
     kept_unseen: int = 0
     columns: list[ColumnReport] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     failures: list[Outcome] = field(default_factory=list)
 
     @property

@@ -60,7 +60,11 @@ def open_queries(search: Search, what: Readable, column: str | None) -> Queries:
         return VectorQueries(open_vectors(what), dim)
     path = Path(what).expanduser()
     suffix = path.suffix.lower()
-    if suffix == ".npy" or not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise SourceError(f"{path} can't be read: {error.strerror}; name what can.") from error
+    if suffix == ".npy" or not is_there:
         return VectorQueries(open_vectors(path), dim)
     if suffix in _PARQUET and path.is_file():
         table = ParquetTable(path)

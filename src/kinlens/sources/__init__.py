@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from kinlens.errors import SourceError
+from kinlens.errors import InvalidInput, SourceError
+from kinlens.printable import is_unicode
 from kinlens.sources.base import Entry, Source, SourceOptions
 from kinlens.sources.column_types import ColumnReport
 from kinlens.sources.delimited import DelimitedSource
 from kinlens.sources.folder import FolderSource
-from kinlens.sources.jsonlines import JsonLinesSource
+from kinlens.sources.json_table import JsonSource
 from kinlens.sources.parquet import ParquetSource
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "Source",
     "SourceOptions",
     "column_reports",
+    "notes",
     "open_source",
     "reopened",
 ]
@@ -28,15 +32,20 @@ _TABLES: dict[str, Callable[[Path, SourceOptions], Source]] = {
     ".csv": DelimitedSource,
     ".tsv": DelimitedSource,
     ".tab": DelimitedSource,
-    ".jsonl": JsonLinesSource,
-    ".ndjson": JsonLinesSource,
-    ".json": JsonLinesSource,
+    ".jsonl": JsonSource,
+    ".ndjson": JsonSource,
+    ".json": JsonSource,
     ".parquet": ParquetSource,
     ".pq": ParquetSource,
 }
-
-
-_OURS = (FolderSource, DelimitedSource, JsonLinesSource, ParquetSource)
+_KINDS = {
+    stat.S_IFREG: "another kind of file",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_OURS = (FolderSource, DelimitedSource, JsonSource, ParquetSource)
 
 
 def reopened(source: Source, options: SourceOptions) -> Source:
@@ -51,23 +60,51 @@ def column_reports(source: Source) -> list[ColumnReport]:
     return source.column_reports() if isinstance(source, _OURS) else []
 
 
+def notes(source: Source) -> list[str]:
+    """What the source left out or completed, as it was met since the iteration began."""
+    return source.notes() if isinstance(source, _OURS) else []
+
+
 def open_source(path: str | os.PathLike[str], options: SourceOptions | None = None) -> Source:
-    """Open a folder of pictures, or a CSV, TSV, JSON Lines or Parquet table.
+    """Open a folder of pictures, or a CSV, TSV, JSON, JSON Lines or Parquet table.
 
     Raises
     ------
-    SourceError : nothing is there, or it is of another kind
+    SourceError : nothing is there, it can't be read, or it is of another kind
     """
-    place = Path(path).expanduser()
+    place = Path(path)
+    with suppress(RuntimeError):  # of a user who has no home
+        place = place.expanduser()
     chosen = options or SourceOptions()
-    if place.is_dir():
+    mode = _mode(place)
+    if stat.S_ISDIR(mode):
         return FolderSource(place, chosen)
-    if not place.exists():
-        raise SourceError(f"{place} doesn't exist; name a folder of pictures, or a table.")
     kind = _TABLES.get(place.suffix.lower())
-    if kind is None or not place.is_file():
+    if kind is None or not stat.S_ISREG(mode):
         raise SourceError(
-            f"{place} is neither a folder nor a table that can be read; those end in "
-            f"{', '.join(sorted(_TABLES))}."
+            f"{place} is {_KINDS.get(stat.S_IFMT(mode), 'no regular file')}; what is indexed is a "
+            f"folder of pictures, or a table in a file that ends in {', '.join(sorted(_TABLES))}."
+        )
+    if chosen.exclude:
+        raise InvalidInput(
+            f"--exclude is for folders; {place} is a table, which names its pictures itself."
         )
     return kind(place, chosen)
+
+
+def _mode(place: Path) -> int:
+    if not is_unicode(os.path.abspath(place)):  # noqa: PTH100
+        raise SourceError(
+            f"The path of {place} isn't valid UTF-8, and the catalog couldn't name it; rename it, "
+            "or make a link to it."
+        )
+    try:
+        return place.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        hint = " It is a link to what isn't there." if place.is_symlink() else ""
+        raise SourceError(
+            f"{place} doesn't exist; name a folder of pictures, or a table.{hint}"
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{place} can't be read: {reason}.") from error

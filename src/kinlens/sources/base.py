@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self
 
+from kinlens.printable import storable
 from kinlens.sources.column_types import parse_types
+from kinlens.sources.patterns import check_pattern
 from kinlens.types import NewItem
 
 _READ = "apng avif bmp dib gif heic heics heif heifs hif jfif jpe jpeg jpg png tif tiff webp"
@@ -29,6 +31,8 @@ class SourceOptions:
     folders_as : metadata fields that take the names of sub-folders, level by level; the last takes
         what is left, so that one field takes the whole path, such as "women/dresses"
     id_prefix : begins the id of every item, such as "shop2/"; None for the one of the last run
+    exclude : patterns of files and folders that are left out of a folder, such as "*_thumb.jpg" or
+        "drafts/"; see `kinlens.sources.patterns.Patterns`. None for those of the last run
     types : kinds of metadata fields, such as ``{"price": "number"}``; see
         `kinlens.sources.column_types.KINDS`. Those of former runs hold on; "auto" ends one
     """
@@ -38,10 +42,13 @@ class SourceOptions:
     picture_template: str = ""
     folders_as: tuple[str, ...] = ()
     id_prefix: str | None = None
+    exclude: tuple[str, ...] | None = None
     types: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", parse_types(self.types))
+        if self.exclude is not None:
+            object.__setattr__(self, "exclude", tuple(map(check_pattern, self.exclude)))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON; `from_json` reads it back."""
@@ -57,14 +64,17 @@ class SourceOptions:
         """From what `to_json` wrote, of this version or an older one."""
         known = {one.name for one in fields(cls)}
         values = {name: value for name, value in json.loads(text).items() if name in known}
+        excluded = values.get("exclude")
+        values["exclude"] = None if excluded is None else tuple(excluded)
         return cls(**{**values, "folders_as": tuple(values.get("folders_as", ()))})
 
     def after(self, before: SourceOptions) -> SourceOptions:
-        """These options, with the prefix and the types of a former run where none are given."""
+        """These options, with prefix, patterns and types of a former run where none are given."""
         types = {**before.types, **self.types}
         return replace(
             self,
             id_prefix=before.id_prefix if self.id_prefix is None else self.id_prefix,
+            exclude=before.exclude if self.exclude is None else self.exclude,
             types={name: kind for name, kind in types.items() if kind != "auto"},
         )
 
@@ -75,7 +85,8 @@ class Entry:
 
     Parameters
     ----------
-    place : where in the source: "products.csv:17" for line 17, or a file's path in the folder
+    place : where in the source: "products.csv:17" for line 17, "products.json:17" for the 17th
+        object of an array, or a file's path in the folder; lone surrogates are escaped
     item : None for an entry that can't become an item
     reason : what is wrong with it, and what to do
     reference : the picture, where known
@@ -91,6 +102,13 @@ class Entry:
     hides: bool = False
     under: str = ""
     id: str = ""
+
+    def __post_init__(self) -> None:
+        # They are kept in a database, which takes valid Unicode only.
+        for name in ("place", "reason", "reference"):
+            text = getattr(self, name)
+            if not text.isascii():
+                object.__setattr__(self, name, storable(text))
 
 
 class Source(Protocol):

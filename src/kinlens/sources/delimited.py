@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import csv
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
 
 from kinlens.errors import SourceError
+from kinlens.printable import is_unicode
 from kinlens.sources.base import Entry, SourceOptions
 from kinlens.sources.column_types import ColumnReport
+from kinlens.sources.delimited_text import Record, read_records
 from kinlens.sources.guessing import ColumnGuess
-from kinlens.sources.rows import choose_columns
+from kinlens.sources.rows import UNNAMED, UNNAMED_OFTEN, choose_columns
 from kinlens.types import Value
 
 DELIMITERS = ",;\t|"
-FIELD_LIMIT = 2**26
-"""Characters of one cell; a picture of 20 MB as a data URL takes 27 million."""
+NOT_UTF8 = "The row isn't UTF-8; save the table in that encoding."
+PADDED = "1 row is shorter than the header; the cells that it lacks count as empty."
+PADDED_OFTEN = "# rows are shorter than the header; the cells that they lack count as empty."
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-
-
-_TORN = (
-    "A quote in the row isn't closed, or not where its cell ends, so that the lines behind it may "
-    "be part of the cell; close it, or write two quotes for one within a cell."
-)
 
 
 class DelimitedSource:
@@ -33,7 +30,8 @@ class DelimitedSource:
     A column is of the kind that was declared for it; else of numbers if most of its cells are, of
     booleans if most are true or false, and else of texts. Cells of another kind are left out and
     counted; empty ones are missing. One number with leading zeros, such as a postal code, makes a
-    column one of texts, and every id is a text.
+    column one of texts, and every id is a text. A row that is shorter than the header lacks its
+    last cells; both this and columns without a name are noted.
 
     Raises
     ------
@@ -66,20 +64,34 @@ class DelimitedSource:
         guessed = [column.report(name) for name, column in self._guessed() if name not in texts]
         return [*self._reader.types.reports(), *(one for one in guessed if one is not None)]
 
+    def notes(self) -> list[str]:
+        """What was left out or completed, since the iteration began."""
+        return self._reader.notes.texts()
+
     def _guessed(self) -> list[tuple[str, ColumnGuess]]:
         pairs = zip(self._header, self._columns, strict=True)
         return [(name, column) for name, column in pairs if name not in self._reader.types]
 
     def __iter__(self) -> Iterator[Entry]:
-        self._reader.types.restart()
+        self._reader.restart()
         for column in self._columns:
             column.restart()
-        for line, cells, torn in self._rows():
-            bad = _TORN if torn else self._fault(cells)
-            if bad:
-                yield Entry(f"{self._path.name}:{line}", None, bad, hides=True)
-            else:
-                yield self._reader.read(self._typed(cells), line)
+        for name, column in zip(self._header, self._columns, strict=True):
+            if not name and column.has_values:
+                self._reader.notes.add(UNNAMED, UNNAMED_OFTEN)
+        for record in self._records():
+            yield self._entry(record)
+
+    def _entry(self, record: Record) -> Entry:
+        fault = record.fault or self._fault(record.cells)
+        if fault:
+            return Entry(self._reader.place(record.line), None, fault, hides=True)
+        entry = self._reader.read(self._typed(record.cells), record.line)
+        if not record.padded:
+            return entry
+        self._reader.notes.add(PADDED, PADDED_OFTEN)
+        # The end of a file that was cut off looks like this too.
+        return entry if record.is_ended else replace(entry, hides=True)
 
     def _typed(self, cells: Sequence[str]) -> dict[str, Value]:
         texts = {self._reader.id_column, self._reader.picture_column, *self._reader.types.names}
@@ -95,110 +107,59 @@ class DelimitedSource:
                 f"The row has {len(cells)} cells, and the header {len(self._header)}; a cell that "
                 "holds the delimiter or a line break needs quotes around it."
             )
-        if any("\ud800" <= char <= "\udfff" for cell in cells for char in cell if char > "\x7f"):
-            return "The row isn't UTF-8; save the table in that encoding."
-        return ""
+        return "" if all(map(is_unicode, cells)) else NOT_UTF8
 
     def _survey(self) -> tuple[int, list[ColumnGuess], list[dict[str, str]]]:
         """Rows, how to read each column, and the first rows."""
         columns = [ColumnGuess() for _ in self._header]
         count = 0
         first: list[dict[str, str]] = []
-        for _, cells, torn in self._rows():
+        for record in self._records():
             count += 1
-            if torn or len(cells) != len(columns):
+            if record.fault or len(record.cells) != len(columns):
                 continue
             if len(first) < 20:
-                first.append(dict(zip(self._header, cells, strict=True)))
-            for column, cell in zip(columns, cells, strict=True):
+                first.append(dict(zip(self._header, record.cells, strict=True)))
+            for column, cell in zip(columns, record.cells, strict=True):
                 column.see(cell)
         return count, columns, first
 
     def _read_header(self) -> list[str]:
-        with self._open() as file:
-            try:
-                header = next(csv.reader(file, delimiter=self._delimiter), None)
-            except csv.Error as error:
-                raise SourceError(f"Line 1 of {self._path} can't be read: {error}.") from error
-        if not header:
+        header = next(read_records(self._path, self._delimiter), None)
+        if header is None:
             raise SourceError(f"The table {self._path} is empty; it needs a header and rows.")
-        names = [name.strip() for name in header]
+        if header.fault:
+            raise SourceError(
+                f"Line {header.line} of {self._path}, the header, can't be read. {header.fault}"
+            )
+        names = [name.strip() for name in header.cells]
+        if not all(map(is_unicode, names)):
+            raise SourceError(
+                f"Line {header.line} of {self._path}, the header, isn't UTF-8; save the table in "
+                "that encoding."
+            )
         twice = sorted({name for name in names if name and names.count(name) > 1})
         if twice:
             raise SourceError(
                 f"The header of {self._path} names {', '.join(twice)} twice; rename one."
             )
-        if any("\ud800" <= char <= "\udfff" for char in "".join(names)):
-            raise SourceError(
-                f"Line 1 of {self._path}, the header, isn't UTF-8; save the table in that encoding."
-            )
         return names
 
-    def _rows(self) -> Iterator[tuple[int, list[str], bool]]:
-        """Of each row that isn't empty: its line, its cells, and whether its quotes are broken.
-
-        A quote that isn't closed, or not where its cell ends, makes one cell of many lines; so does
-        the end of a file that was cut off.
-        """
-        csv.field_size_limit(FIELD_LIMIT)
-        line = 1
-        with self._open() as file:
-            lines = _Lines(file)
-            reader = csv.reader(lines, delimiter=self._delimiter)
-            try:
-                for position, cells in enumerate(reader):
-                    read = lines.take()
-                    if position and any(cells):
-                        yield line, cells, self._is_torn(read)
-                    line = reader.line_num + 1
-            except (csv.Error, OSError) as error:
-                raise SourceError(
-                    f"{self._path} can't be read on from line {line}: {error}. Perhaps a quote is "
-                    "left open there."
-                ) from error
-
-    def _is_torn(self, lines: Sequence[str]) -> bool:
-        whole = len(lines) == 1 and lines[0].endswith(("\n", "\r"))
-        if whole and lines[0].count('"') % 2 == 0:
-            return False
-        try:
-            list(csv.reader(lines, delimiter=self._delimiter, strict=True))
-        except csv.Error:
-            return True
-        return False
-
-    def _open(self) -> TextIO:
-        return self._path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-class _Lines:
-    """The lines of a file, which keeps those of the row that is being read."""
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._read: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._file)
-        self._read.append(line)
-        return line
-
-    def take(self) -> list[str]:
-        """The lines since the last call."""
-        read, self._read = self._read, []
-        return read
+    def _records(self) -> Iterator[Record]:
+        """The rows below the header, each with as many cells as it has, if that can be."""
+        records = read_records(self._path, self._delimiter)
+        next(records, None)
+        return (record.fitted(len(self._header)) for record in records)
 
 
 def _first_line(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            line = file.readline(1_000_000)
+            head = file.read(1_000_000)
     except OSError as error:
         raise SourceError(f"The table {path} can't be read: {error.strerror}.") from error
-    if line.startswith(_UTF16) or b"\0" in line:
+    line = re.split(rb"[\r\n]", head.lstrip(b"\r\n"), maxsplit=1)[0]
+    if head.startswith(_UTF16) or b"\0" in line:
         raise SourceError(f"The table {path} isn't UTF-8 text; save it in that encoding.")
     return line
 

@@ -45,6 +45,11 @@ class ColumnGuess:
             self._has_codes = self._has_codes or cell.strip().isdecimal()
 
     @property
+    def has_values(self) -> bool:
+        """Whether a cell isn't empty."""
+        return bool(self._numbers or self._booleans or self._texts)
+
+    @property
     def kind(self) -> str:
         """What most cells are: "number", "boolean" or "string"."""
         half = (self._numbers + self._booleans + self._texts) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 from kinlens.errors import InvalidInput, SourceError
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
 from kinlens.sources.column_types import MAX_INTEGER, ColumnTypes
+from kinlens.sources.notes import Notes
 from kinlens.types import NewItem, Value, check_id, picture_source
 
 ID_COLUMNS = (
@@ -25,6 +27,13 @@ PICTURE_COLUMNS = (
     "filepath", "path", "file_name", "filename", "file", "image_uri", "uri", "url",
 )  # fmt: skip
 PICTURE_FOLDERS = ("images", "pictures", "photos", "imgs", "img", ".")
+TOO_DEEP = "Objects and lists of the row lie too deep in one another; make it flatter."
+UNNAMED = "A field without a name is left out."
+UNNAMED_OFTEN = "Fields without a name are left out, in # places."
+MAX_REFERENCE = 4096
+"""Characters of a picture's path or address that are told of."""
+
+_NO_TEXT = re.compile("[\0-\x08\x0e-\x1f]")
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
@@ -41,6 +50,7 @@ class RowReader:
     template : such as "images/{id}.jpg", or ""
     folder : where pictures named by id are found by convention, or None
     types : kinds that were declared for the other columns
+    notes : takes what is left out of rows that are read
     """
 
     table: Path
@@ -49,18 +59,40 @@ class RowReader:
     template: str = ""
     folder: Path | None = None
     types: ColumnTypes = field(default_factory=lambda: ColumnTypes({}))
+    notes: Notes = field(default_factory=Notes)
     _extension: str = field(default="jpg", init=False)
 
-    def read(self, row: Mapping[str, Any], line: int) -> Entry:
-        """The item of a row, or what is wrong with the row at this line."""
-        place = f"{self.table.name}:{line}"
+    def restart(self) -> None:
+        """Count what is reported from the first row again."""
+        self.types.restart()
+        self.notes.restart()
+
+    def read(self, row: Mapping[str, Any], number: int) -> Entry:
+        """The item of a row, or what is wrong with the row of this number."""
         try:
-            return Entry(place, self._item(row))
+            return Entry(self.place(number), self._item(row))
+        except RecursionError:
+            return self.refused(row, number, TOO_DEEP)
         except InvalidInput as error:
-            picture = row.get(self.picture_column, "")
-            reference = picture if isinstance(picture, str) else ""
-            item_id = self._id_of(row)
-            return Entry(place, None, str(error), reference, hides=not item_id, id=item_id)
+            return self.refused(row, number, str(error))
+
+    def refused(self, row: Mapping[str, Any], number: int, reason: str) -> Entry:
+        """The entry of a row that can't become an item; its id is told, where it has one."""
+        picture = row.get(self.picture_column, "")
+        is_name = isinstance(picture, str) and len(picture) <= MAX_REFERENCE
+        item_id = self._id_of(row)
+        return Entry(
+            self.place(number),
+            None,
+            reason,
+            picture if is_name else "",
+            hides=not item_id,
+            id=item_id,
+        )
+
+    def place(self, number: int) -> str:
+        """What the row of this number is called."""
+        return f"{self.table.name}:{number}"
 
     def _id_of(self, row: Mapping[str, Any]) -> str:
         try:
@@ -78,7 +110,7 @@ class RowReader:
         metadata: dict[str, Value] = {}
         for name, value in row.items():
             if name not in (self.id_column, self.picture_column):
-                flatten(name, value, metadata)
+                flatten(name, value, metadata, self.notes)
         self.types.apply(metadata)
         return NewItem(item_id, **self._picture(row, item_id), metadata=metadata)
 
@@ -92,6 +124,8 @@ class RowReader:
     def _reference(self, cell: Any) -> dict[str, Any]:
         if isinstance(cell, Mapping):  # as Hugging Face data sets keep pictures
             cell = cell.get("bytes") or cell.get("path")
+        elif isinstance(cell, bytes):
+            cell = _name_in(cell) or cell
         if isinstance(cell, bytes):
             return {"image": cell}
         if cell is None or cell == "":
@@ -114,12 +148,12 @@ class RowReader:
 
     def _by_convention(self, item_id: str, folder: Path) -> Path:
         usual = folder / f"{item_id}.{self._extension}"
-        if usual.exists():
+        if os.path.exists(usual):  # noqa: PTH110  # False for a name that is too long, too
             return usual
         for extension in sorted(PICTURE_EXTENSIONS):
             for spelling in (extension, extension.upper()):
                 path = folder / f"{item_id}.{spelling}"
-                if path.exists():
+                if os.path.exists(path):  # noqa: PTH110
                     self._extension = spelling
                     return path
         return usual
@@ -187,19 +221,31 @@ def text_of(value: Any) -> str:
     """A cell as text, for an id or a name: numbers as they are written, nothing as ""."""
     if value is None:
         return ""
+    if isinstance(value, bytes):
+        value = _text_in(value) or value
     if isinstance(value, str):
         return value.strip()
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
         raise InvalidInput(f"An id is a text or a number; got {value!r:.80}.")
     return str(value)
 
 
-def flatten(name: str, value: Any, into: dict[str, Value]) -> None:
-    """Add a cell to the metadata; an object's fields become "name.field"; nothing is left out."""
+def flatten(name: str, value: Any, into: dict[str, Value], notes: Notes) -> None:
+    """Add a cell to the metadata; an object's fields become "name.field".
+
+    What has no name is left out, and so are bytes that aren't a text; both are noted.
+    """
+    if not name.strip():
+        notes.add(UNNAMED, UNNAMED_OFTEN)
+        return
     if isinstance(value, Mapping):
         for inner, part in value.items():
-            flatten(f"{name}.{inner}", part, into)
+            flatten(f"{name}.{inner}" if inner.strip() else "", part, into, notes)
         return
+    if isinstance(value, bytes):
+        value = _text_in(value)
+        if not value:
+            notes.add(f"The field {name!r} holds bytes that aren't a text; it is left out.")
     typed = typed_value(value)
     if typed is not None:
         into[name] = typed
@@ -215,8 +261,6 @@ def typed_value(value: Any) -> Value:
         return value if abs(value) <= MAX_INTEGER else str(value)
     if isinstance(value, list | tuple):
         return [part if isinstance(part, str) else _json(part) for part in value]
-    if isinstance(value, bytes):
-        return None
     return _other(value)
 
 
@@ -230,6 +274,27 @@ def _other(value: Any) -> Value:
         return None
     except (AttributeError, TypeError):
         return str(value)
+
+
+def _is_finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)
+
+
+def _text_in(data: bytes) -> str:
+    """The text that bytes are, as tables without a type for texts keep it; "" for other bytes."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    return "" if _NO_TEXT.search(text) else text
+
+
+def _name_in(data: bytes) -> str:
+    """The path or address in a cell of bytes; "" where the bytes are the picture."""
+    text = _text_in(data).strip() if len(data) <= MAX_REFERENCE else ""
+    stem, _, extension = text.rpartition(".")
+    names_a_file = bool(stem) and extension.lower() in PICTURE_EXTENSIONS
+    return text if names_a_file or _SCHEME.match(text) else ""
 
 
 def _json(value: Any) -> str:
@@ -263,9 +328,9 @@ def _check_template(table: Path, columns: Sequence[str], template: str, identifi
 def _has_picture(reader: RowReader, row: Mapping[str, Any]) -> bool:
     try:
         item = reader._item(row)
-    except InvalidInput:
+    except (InvalidInput, RecursionError):
         return False
-    return item.path is not None and Path(item.path).is_file()
+    return item.path is not None and os.path.isfile(item.path)  # noqa: PTH113
 
 
 def _listed(names: Sequence[str]) -> str:

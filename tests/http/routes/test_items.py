@@ -104,6 +104,12 @@ def test_put_that_fails(writable: httpx.Client, pictures: list[bytes]) -> None:
     problem(put(writable, "x\0", image=encode(pictures[0])), 422, "invalid-input")
     problem(put(writable, "x", metadata={"n": {"deep": 1}}), 422, "invalid-request")
     problem(put(writable, "x", metadata={"n": [1, 2]}), 422, "invalid-request")
+    for metadata in ({"n\ud800": 1}, {"n": "\ud800"}):
+        document = json.dumps({"image": encode(pictures[0]), "metadata": metadata})
+        sent = writable.put(
+            "/v1/items/x", content=document, headers={"Content-Type": "application/json"}
+        )
+        assert 400 <= sent.status_code < 500
     form = {"image": ("x", pictures[0])}
     broken = writable.put("/v1/items/x", files=form, data={"metadata": "{"})
     problem(broken, 400, "malformed-request")
