@@ -13,7 +13,16 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
-    0: {"types", "errors", "config", "callers", "file_identity", "printable", "networks"},
+    0: {
+        "types",
+        "errors",
+        "config",
+        "callers",
+        "file_identity",
+        "printable",
+        "picture_bytes",
+        "networks",
+    },
     1: {
         "images",
         "fetch",
@@ -26,6 +35,8 @@ FLOORS = {
         "parquet",
         "messaging",
         "keys",
+        "glyphs",
+        "encoder_note",
     },
     2: {"encoders", "neighbors"},
     3: {"catalog"},
@@ -41,7 +52,7 @@ FLOORS = {
         "live",
     },
     5: {"http", "maintenance", "camera", "training", "evaluation", "sample", "contact_sheet"},
-    6: {"wiring", "admin"},
+    6: {"wiring", "live_wiring", "admin"},
     7: {"cli", "__main__"},
     8: {"__init__"},
 }

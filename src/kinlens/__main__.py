@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
+
+BEGAN = time.perf_counter()
 
 
 def main() -> None:
@@ -11,7 +14,7 @@ def main() -> None:
     try:
         from kinlens.cli import main as run  # noqa: PLC0415
 
-        run()
+        run(began=BEGAN)
     except KeyboardInterrupt:
         sys.exit(130)
     finally:

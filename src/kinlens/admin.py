@@ -9,13 +9,13 @@ from typing import Any
 
 from kinlens import maintenance
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
+from kinlens.encoder_note import encoder_name
 from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
 from kinlens.errors import KinlensError
 from kinlens.images import Limits, PictureLoader
 from kinlens.maintenance import BackupReport, Inspection, RepairReport, RestoreReport
 from kinlens.maintenance.backup import KEPT
-from kinlens.maintenance.small_files import encoder_name
 from kinlens.types import EncoderIdentity
 from kinlens.wiring import encoder_for
 

@@ -1,26 +1,22 @@
-"""A query and its look-alikes as one picture: rows of thumbnails with their distances."""
+"""A query and its look-alikes as one picture: thumbnails with their names and scores."""
 
 from __future__ import annotations
 
 import io
-import unicodedata
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import TypeAlias
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from kinlens.glyphs import Glyphs
+from kinlens.types import Crop
 
 TILE = 200
 GAP = 16
-CAPTION = 40
+LINE = 17
 INK, QUIET, PAPER, ACCENT = (28, 28, 30), (120, 120, 126), (255, 255, 255), (46, 92, 220)
 SIZE = 13
-FONTS = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
-"""For what isn't ASCII, which is all that Pillow's own font has: of Linux, macOS and Windows."""
-
-_Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
+TITLE_LINES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,68 +26,94 @@ class Tile:
     Parameters
     ----------
     picture : encoded bytes of a thumbnail
-    title, note : two lines under it, cut to fit
-    query : framed as what was asked for
+    title : its name, on two lines at most; a longer one loses its middle
+    note : a line under it, such as the score
+    query : what was asked for: framed, and in a row above the others
+    crop : the box of the picture that was looked at, which is marked
     """
 
     picture: bytes
     title: str
     note: str = ""
     query: bool = False
+    crop: Crop | None = None
 
 
 def contact_sheet(tiles: Sequence[Tile], columns: int = 5) -> Image.Image:
-    """RGB picture of all tiles, left to right, top to bottom."""
-    columns = min(columns, len(tiles)) or 1
-    rows = -(-len(tiles) // columns) or 1
-    step_x, step_y = TILE + GAP, TILE + CAPTION + GAP
+    """RGB picture of all tiles, those of the query first, left to right, top to bottom."""
+    asked = [tile for tile in tiles if tile.query]
+    found = [tile for tile in tiles if not tile.query]
+    columns = min(columns, max(len(asked), len(found))) or 1
+    placed = [*_places(asked, columns, 0), *_places(found, columns, -(-len(asked) // columns))]
+    rows = max((row for _, row, _ in placed), default=0) + 1
+    step_x, step_y = TILE + GAP, TILE + (TITLE_LINES + 1) * LINE + GAP
     sheet = Image.new("RGB", (columns * step_x + GAP, rows * step_y + GAP), PAPER)
-    font = _font(chain.from_iterable((tile.title, tile.note) for tile in tiles))
-    for number, tile in enumerate(tiles):
-        row, column = divmod(number, columns)
-        _paste(sheet, tile, GAP + column * step_x, GAP + row * step_y, font)
+    glyphs = Glyphs(SIZE)
+    for tile, row, column in placed:
+        _paste(sheet, tile, GAP + column * step_x, GAP + row * step_y, glyphs)
     return sheet
 
 
-def _font(texts: Iterable[str]) -> _Font | None:
-    """One that can write them all; None if this machine has none."""
-    if all(map(str.isascii, texts)):
-        return ImageFont.load_default(SIZE)
-    for name in FONTS:
-        with suppress(OSError):
-            return ImageFont.truetype(name, SIZE)
-    return None
+def _places(tiles: Sequence[Tile], columns: int, first: int) -> list[tuple[Tile, int, int]]:
+    """Each tile with its row and column."""
+    return [
+        (tile, first + number // columns, number % columns) for number, tile in enumerate(tiles)
+    ]
 
 
-def _plain(text: str) -> str:
-    """ASCII only: letters without their accents, and question marks."""
-    letters = unicodedata.normalize("NFKD", text)
-    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return bare.encode("ascii", "replace").decode()
-
-
-def _paste(sheet: Image.Image, tile: Tile, left: int, top: int, font: _Font | None) -> None:
+def _paste(sheet: Image.Image, tile: Tile, left: int, top: int, glyphs: Glyphs) -> None:
     draw = ImageDraw.Draw(sheet)
     with Image.open(io.BytesIO(tile.picture)) as opened:
         picture = opened.convert("RGB")
     picture.thumbnail((TILE, TILE), Image.Resampling.LANCZOS)
+    if tile.crop is not None:
+        _mark(picture, tile.crop)
     sheet.paste(picture, (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2))
     if tile.query:
         draw.rectangle(
             (left - 4, top - 4, left + TILE + 3, top + TILE + 3), outline=ACCENT, width=3
         )
-    lines = [tile.title, tile.note]
-    if font is None:
-        lines, font = [_plain(line) for line in lines], ImageFont.load_default(SIZE)
-    for line, down, color in zip(lines, (6, 23), (INK, QUIET), strict=True):
-        draw.text((left, top + TILE + down), _cut(line, font), color, font)
+    lines = [(line, INK) for line in _lines(tile.title, glyphs)]
+    lines.append((_cut(glyphs.readable(tile.note), glyphs), QUIET))
+    for number, (line, color) in enumerate(lines):
+        glyphs.write(draw, (left, top + TILE + 4 + LINE * number + LINE // 2), line, color)
 
 
-def _cut(text: str, font: _Font) -> str:
-    """The text, ended with dots where it is wider than a tile."""
-    text = " ".join(text.split())
-    if font.getlength(text) <= TILE:
+def _mark(picture: Image.Image, crop: Crop) -> None:
+    """Draw a box, and darken what is outside of it."""
+    width, height = picture.size
+    box = (
+        round(crop.x * width),
+        round(crop.y * height),
+        max(round((crop.x + crop.width) * width), round(crop.x * width) + 1),
+        max(round((crop.y + crop.height) * height), round(crop.y * height) + 1),
+    )
+    inside = picture.crop(box)
+    picture.paste(Image.blend(picture, Image.new("RGB", picture.size), 0.5))
+    picture.paste(inside, box[:2])
+    outline = (box[0], box[1], box[2] - 1, box[3] - 1)
+    ImageDraw.Draw(picture).rectangle(outline, outline=ACCENT, width=2)
+
+
+def _lines(text: str, glyphs: Glyphs) -> list[str]:
+    """A title on two lines; it is broken between words or path parts, else anywhere."""
+    text = glyphs.readable(text)
+    if glyphs.width(text) <= TILE:
+        return [text]
+    end = next(at for at in range(len(text), 0, -1) if glyphs.width(text[:at]) <= TILE or at == 1)
+    between = max(text.rfind(mark, 0, end) for mark in " /-_,.")
+    end = between + 1 if between > end // 2 else end
+    return [text[:end].rstrip(), _cut(text[end:].lstrip(), glyphs)]
+
+
+def _cut(text: str, glyphs: Glyphs) -> str:
+    """A readable text, without its middle where it is wider than a tile."""
+    dots = "…"
+    if glyphs.width(text) <= TILE:
         return text
-    while text and font.getlength(text + "…") > TILE:
-        text = text[:-1]
-    return text + "…"
+    for kept in range(len(text) - 1, 1, -1):
+        start = kept - kept // 2
+        shown = f"{text[:start].rstrip()}{dots}{text[len(text) - kept // 2 :]}"
+        if glyphs.width(shown) <= TILE:
+            return shown
+    return dots

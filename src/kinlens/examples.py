@@ -14,6 +14,7 @@ from kinlens.catalog.base import CatalogView
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.images import decode_base64, read_file
 from kinlens.neighbors.arrays import as_array
+from kinlens.picture_bytes import picture_bytes
 from kinlens.types import Example, Pixels, Query, Vectors
 
 # Below this share of the weights, what is left of the sum is rounding, not a direction.
@@ -122,6 +123,26 @@ class ExampleReader:
         """Take no more queries."""
         self._encoding.close()
 
+    def read(self, example: Example) -> bytes:
+        """The encoded picture of an example that isn't a vector.
+
+        Raises
+        ------
+        NotFound, FetchError, SourceError : it can't be had
+        """
+        if example.image is not None:
+            return picture_bytes(example.image)
+        if example.path is not None:
+            return read_file(example.path, self._parts.limits)
+        if example.url is not None:
+            return self._parts.fetcher.fetch(example.url)
+        if example.base64 is not None:
+            return decode_base64(example.base64, self._parts.limits)
+        item = self._parts.catalog.get([example.id or ""]).get(example.id or "")
+        if item is None:
+            raise _unknown(example.id)
+        return self._parts.store.read(item.picture)
+
     def _given(self, example: Example) -> Vectors | None:
         if example.vector is None:
             return None
@@ -137,23 +158,9 @@ class ExampleReader:
     def _pixels(self, example: Example) -> Pixels:
         recipe = self._parts.encoder.recipe
         picture = self._parts.loader.load(
-            self._bytes(example), min_side=recipe.min_side, crop=example.crop
+            self.read(example), min_side=recipe.min_side, crop=example.crop
         )
         return recipe.square(picture.pixels)
-
-    def _bytes(self, example: Example) -> bytes:
-        if example.image is not None:
-            return example.image
-        if example.path is not None:
-            return read_file(example.path, self._parts.limits)
-        if example.url is not None:
-            return self._parts.fetcher.fetch(example.url)
-        if example.base64 is not None:
-            return decode_base64(example.base64, self._parts.limits)
-        item = self._parts.catalog.get([example.id or ""]).get(example.id or "")
-        if item is None:
-            raise _unknown(example.id)
-        return self._parts.store.read(item.picture)
 
     def _encode(self, batch: Sequence[Sequence[Pixels]]) -> Sequence[list[Vectors] | Exception]:
         images = [image for query in batch for image in query]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
-from os import PathLike, fspath
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,10 +15,11 @@ from kinlens.batch_adding import BatchAdder
 from kinlens.catalog import filters
 from kinlens.catalog.advice import filter_warnings
 from kinlens.catalog.base import CatalogStats, CatalogView
-from kinlens.errors import NotFound, UnsupportedPicture
+from kinlens.errors import InvalidInput, NotFound, UnsupportedPicture
 from kinlens.examples import Clock, ExampleReader
 from kinlens.images import encode_thumbnail, sniff
 from kinlens.passes import Asked, Passes
+from kinlens.picture_bytes import ACCEPTED, is_picture_object
 from kinlens.store import content_hash
 from kinlens.types import (
     DEFAULT_K,
@@ -33,6 +34,7 @@ from kinlens.types import (
     Metric,
     NewItem,
     Outcome,
+    PictureObject,
     Query,
     State,
     Timing,
@@ -40,7 +42,8 @@ from kinlens.types import (
     picture_source,
 )
 
-Wanted: TypeAlias = Query | Example | Sequence[Example] | bytes | str | PathLike[str]
+One: TypeAlias = Example | PictureObject | bytes | str | PathLike[str]
+Wanted: TypeAlias = Query | One | Sequence[One]
 """What `Search.search` takes; a text is a path, or by how it begins, a URL or a data URL."""
 
 ENCODE_BATCH = 32
@@ -99,8 +102,9 @@ class Search:
 
         Parameters
         ----------
-        query : a picture (bytes, a path, a URL, a data URL), an `Example`, several of them, or a
-            whole `Query`, which carries its own k, where, metric and facets
+        query : a picture (a path, a URL, a data URL, bytes, a `PIL.Image.Image`, NumPy uint8
+            (height, width, 3), an open binary file), an `Example`, a list of these, or a whole
+            `Query`, which carries its own k, where, metric and facets
         k : hits at most, from 1 up
         where : filter such as ``{"color": "red", "price": {"$lt": 50}}``, applied before ranking
         metric : "cosine" or "euclidean"; sets `Hit.distance`
@@ -258,6 +262,15 @@ class Search:
             )
         return data, kind
 
+    def example_picture(self, example: Example) -> bytes:
+        """The bytes of an example's picture, which isn't a vector; a URL is fetched again.
+
+        Raises
+        ------
+        NotFound, FetchError, SourceError : it can't be had
+        """
+        return self._examples.read(example)
+
     def thumbnail(self, item_id: str) -> tuple[bytes, str]:
         """A small picture of an item, at most 320 pixels a side, and its media type."""
         item = self._item(item_id)
@@ -310,19 +323,28 @@ def as_query(
     """The `Query` that is meant; see `Search.search`."""
     if isinstance(query, Query):
         return query
-    if isinstance(query, Sequence) and not isinstance(query, str | bytes):
-        examples = tuple(query)
+    if isinstance(query, Sequence) and not isinstance(query, str | bytes | bytearray | memoryview):
+        examples = tuple(_example(one) for one in query)
     else:
         examples = (_example(query),)
     return Query(examples, k=k, where=where, metric=metric, facets=tuple(facets))
 
 
-def _example(query: Example | bytes | str | PathLike[str]) -> Example:
+def _example(query: One) -> Example:
     if isinstance(query, Example):
         return query
-    if isinstance(query, bytes):
+    if isinstance(query, str | PathLike):
+        return Example(**picture_source(_text(fspath(query))))
+    if is_picture_object(query):
         return Example(image=query)
-    return Example(**picture_source(fspath(query)))
+    raise InvalidInput(
+        "A search is for a path, a URL, a data URL, an Example, a list of these, or a picture: "
+        f"{ACCEPTED}; got {type(query).__name__}. For an item of the catalog use Example(id=...)."
+    )
+
+
+def _text(path: str | bytes) -> str:
+    return path if isinstance(path, str) else fsdecode(path)
 
 
 def _hit(match: Match) -> Hit:

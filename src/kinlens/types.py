@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput
+from kinlens.picture_bytes import picture_bytes
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | list[str] | None
@@ -23,6 +24,9 @@ Where: TypeAlias = Mapping[str, Any]
 Vectors: TypeAlias = npt.NDArray[np.float32]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 """uint8 (height, width, 3), sRGB, upright."""
+
+PictureObject: TypeAlias = Any
+"""A picture as Python holds it; see `kinlens.picture_bytes.picture_bytes`."""
 
 Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -88,7 +92,8 @@ class Example:
 
     Parameters
     ----------
-    image : encoded picture bytes (JPEG, PNG, ...)
+    image : encoded picture bytes (JPEG, PNG, ...); a picture of Pillow or NumPy or an open binary
+        file is taken too, and encoded or read at once, see `kinlens.picture_bytes.picture_bytes`
     path : a picture file on this machine; never filled from a request
     url : http or https address of a picture
     base64 : a data URL, or raw base64 of a picture
@@ -98,7 +103,7 @@ class Example:
     crop : the box of the picture to look at; not with a vector
     """
 
-    image: bytes | None = None
+    image: bytes | PictureObject | None = None
     path: str | PathLike[str] | None = None
     url: str | None = None
     base64: str | None = None
@@ -122,6 +127,8 @@ class Example:
             )
         if self.crop is not None and self.vector is not None:
             raise InvalidInput("A vector has no picture to crop; give the picture instead.")
+        if self.image is not None and not isinstance(self.image, bytes):
+            object.__setattr__(self, "image", picture_bytes(self.image))
 
     @property
     def source(self) -> str:
@@ -332,11 +339,11 @@ class NewItem:
     """An item to add or replace.
 
     Exactly one of image, path, url, base64 is given, or none to change only the metadata of an
-    item that exists.
+    item that exists. As for `Example`, `image` may be a picture of Pillow or NumPy or an open file.
     """
 
     id: str
-    image: bytes | None = None
+    image: bytes | PictureObject | None = None
     path: str | PathLike[str] | None = None
     url: str | None = None
     base64: str | None = None
@@ -352,6 +359,8 @@ class NewItem:
                 f"Item {self.id!r} needs one of {', '.join(NewItem.SOURCES)}; "
                 f"got {', '.join(given)}."
             )
+        if self.image is not None and not isinstance(self.image, bytes):
+            object.__setattr__(self, "image", picture_bytes(self.image))
 
 
 State = Literal["indexed", "unchanged", "failed", "removed"]

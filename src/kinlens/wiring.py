@@ -1,26 +1,19 @@
-"""Puts the parts together: the only module that names concrete backends."""
+"""Puts the parts together: with `live_wiring`, the only module that names concrete backends."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kinlens.adding import Parts
-from kinlens.camera.base import Source
-from kinlens.camera.change import ChangeGate
-from kinlens.camera.device import Device, Identity, Published
-from kinlens.camera.eye import Eye
-from kinlens.camera.newest import Newest
-from kinlens.camera.opening import open_source
-from kinlens.camera.options import Options
-from kinlens.catalog.filters import parse
 from kinlens.catalog.ledger import Ledger
 from kinlens.catalog.sqlite import SqliteCatalog
 from kinlens.config import DEFAULT_ENCODER, Settings, load_settings
+from kinlens.encoder_note import FILE_NAME as ENCODER_FILE
+from kinlens.encoder_note import encoder_name
 from kinlens.encoders import list_models, open_encoder
 from kinlens.encoders.base import Encoder
 from kinlens.encoders.later import LaterEncoder
@@ -30,31 +23,43 @@ from kinlens.errors import (
     CatalogUnavailable,
     ConfigError,
     FetchError,
-    InvalidInput,
     ModelUnavailable,
 )
 from kinlens.fetch import Fetcher
 from kinlens.images import Limits, PictureLoader
-from kinlens.ingest import ProgressCallback, Report
-from kinlens.ingest import reencode as run_reencode
-from kinlens.keys import KeyStore, secret_of
-from kinlens.live.matcher import Matcher
-from kinlens.live.memory import MemoryStore
-from kinlens.live.policy import Policy
-from kinlens.live.service import LiveService
-from kinlens.live.store import Bounds, LatestStore
-from kinlens.live.types import check_device
-from kinlens.maintenance.small_files import encoder_name
-from kinlens.messaging import open_bus
 from kinlens.search import Search
 from kinlens.store import PictureStore, write_error
 from kinlens.thumbnails import ThumbnailCache
 from kinlens.types import EncoderIdentity
 
+if TYPE_CHECKING:
+    from kinlens.ingest import ProgressCallback, Report
+    from kinlens.live_wiring import open_camera, open_live
+
+__all__ = [
+    "check_catalog",
+    "encoder_for",
+    "open_camera",
+    "open_live",
+    "open_search",
+    "reencode",
+    "settings_with",
+]
+
 PICTURES = "pictures"
 THUMBNAILS = "thumbnails.sqlite"
-ENCODER_FILE = "encoder"
-"""Names the encoder as it was asked for, by name or path, so that it can be opened again."""
+COMPILED = "compiled"
+
+_OF_LIVE = ("open_camera", "open_live")
+
+
+def __getattr__(name: str) -> Any:
+    """What cameras and live views need is imported when it is asked for."""
+    if name not in _OF_LIVE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from kinlens import live_wiring  # noqa: PLC0415 - a search needs none
+
+    return getattr(live_wiring, name)
 
 
 def open_search(
@@ -64,6 +69,7 @@ def open_search(
     settings: Settings | None = None,
     create: bool = True,
     lazy: bool = False,
+    resident: bool = True,
     **overrides: Any,
 ) -> Search:
     """Open a catalog to search and change it.
@@ -77,6 +83,9 @@ def open_search(
     create : make the catalog if there is none
     lazy : open the encoder of an existing catalog when it is first needed, so that the catalog can
         be listed, searched by item and cleaned without it; its errors come then
+    resident : keep all vectors in memory from the first search on. False for a process that
+        searches once and then starts sooner: vectors are read from the database, and the compiled
+        encoder is kept in the data folder for the next process
     overrides : single settings, by name
 
     Returns
@@ -90,7 +99,7 @@ def open_search(
     EncoderError : the encoder can't be had
     ConfigError : a setting that can't be used
     """
-    chosen = _settings(data, encoder, settings, overrides)
+    chosen = settings_with(data, encoder, settings, overrides)
     folder = chosen.data
     if not create and SqliteCatalog.identity_of(folder) is None:
         raise CatalogError(
@@ -98,9 +107,10 @@ def open_search(
             f"{folder}`, or name the folder of one with --data."
         )
     there = SqliteCatalog.identity_of(folder) if lazy and not chosen.encoder else None
-    model = encoder_for(chosen) if there is None else _later(there, chosen)
+    cache = None if resident else folder / COMPILED
+    model = encoder_for(chosen, cache) if there is None else _later(there, chosen, cache)
     with ExitStack() as opened:
-        catalog = SqliteCatalog.open(folder, model.identity, create=create)
+        catalog = SqliteCatalog.open(folder, model.identity, create=create, resident=resident)
         opened.callback(catalog.close)
         if chosen.encoder:
             _remember(folder, chosen.encoder)
@@ -116,134 +126,9 @@ def open_search(
     )
 
 
-def open_live(search: Search, settings: Settings | None = None, **overrides: Any) -> LiveService:
-    """The live view over a catalog; call its `start` to listen to what cameras see.
-
-    Parameters
-    ----------
-    search : stays open when the live view is closed
-    settings : those whose names begin with live_; None to load them from the environment and
-        kinlens.toml
-    overrides : single settings, by name
-
-    Returns
-    -------
-    live : a context manager; close it when done
-
-    Raises
-    ------
-    ConfigError : a broker, a store or a device's settings that can't be used
-    MissingDependency : MQTT or Redis without the extra "live"
-    """
-    chosen = _settings(search.data, None, settings, overrides)
-    _check_devices(chosen)
-    with ExitStack() as opened:
-        keys = KeyStore(search.data)
-        opened.callback(keys.close)
-        # The rest of the time is for the match, the way to the page, and until the next view.
-        lag = max(0.15, 0.15 * chosen.live_max_age)
-        bus = open_bus(chosen.live_broker, max_lag=lag) if chosen.live_broker else None
-        if bus is not None:
-            opened.callback(bus.close)
-        store = _live_store(chosen)
-        opened.pop_all()
-    bound = chosen.live_max_devices
-    matcher = Matcher(
-        search, store, settings_of=chosen.device, max_age=chosen.live_max_age, devices=bound
-    )
-    policy = Policy(
-        group=chosen.live_group,
-        rate=chosen.live_rate,
-        devices=bound,
-        unnamed=chosen.live_unnamed,
-    )
-    return LiveService(
-        search, store, matcher, bus, policy=policy, keys=keys, on_close=(keys.close,)
-    )
-
-
-def open_camera(
-    source: str | Source,
-    device: str,
-    *,
-    broker: str,
-    key: str | None = None,
-    options: Options | None = None,
-    settings: Settings | None = None,
-    tell: Callable[[Published | str], None] | None = None,
-) -> Device:
-    """A device: what a camera sees, encoded as a catalog's pictures are, and published.
-
-    Parameters
-    ----------
-    source : see `kinlens.camera.opening.open_source`; or frames of one's own
-    device : its id
-    broker : see `kinlens.messaging.open_bus`
-    key : of the device, made by `kinlens keys create --device`; None to sign nothing
-    options : how it looks
-    settings : name the encoder or the catalog that has it; None to load them from the environment
-        and kinlens.toml
-    tell : called with each sighting that went out, and with each change of state
-
-    Returns
-    -------
-    device : a context manager; its `run` works until told to stop
-
-    Raises
-    ------
-    KinlensError : a source, an encoder or a broker that can't be had
-    """
-    chosen, wishes = settings or load_settings(), options or Options()
-    limits = Limits(chosen.max_bytes, chosen.max_pixels, chosen.decode_timeout)
-    with ExitStack() as opened:
-        if isinstance(source, str):
-            source = open_source(source, rate=wishes.rate, loop=wishes.loop, limits=limits)
-        encoder = encoder_for(chosen)
-        loader = PictureLoader(limits, workers=1)
-        opened.callback(loader.close)
-        secret = secret_of(key) if key else None
-        identity = Identity(device, encoder.identity.fingerprint, secret)
-        bus = open_bus(broker, client_id=f"kinlens-{device}", will=identity.will)
-        opened.pop_all()
-    return Device(
-        Newest(source),
-        Eye(
-            encoder,
-            loader,
-            region=wishes.region,
-            follow=wishes.follow,
-            picture=wishes.picture,
-        ),
-        bus,
-        identity,
-        gate=ChangeGate(wishes.change, wishes.heartbeat),
-        rate=wishes.rate,
-        tell=tell,
-        on_close=(loader.close,),
-    )
-
-
-def _live_store(settings: Settings) -> LatestStore:
-    bounds = Bounds(settings.live_history, settings.live_max_devices, settings.live_expiry)
-    if not settings.live_store:
-        return MemoryStore(bounds)
-    from kinlens.live.redis import RedisStore  # noqa: PLC0415 - an extra
-
-    return RedisStore(settings.live_store, bounds, group=settings.live_group)
-
-
-def _check_devices(settings: Settings) -> None:
-    for device in settings.live_devices:
-        try:
-            check_device(device.name)
-            parse(device.where)
-        except InvalidInput as error:
-            raise ConfigError(f"The settings of the device {device.name!r}: {error}") from error
-
-
-def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:
+def _later(there: EncoderIdentity, settings: Settings, cache: Path | None) -> LaterEncoder:
     def opening() -> Encoder:
-        model = encoder_for(settings)
+        model = encoder_for(settings, cache)
         if model.identity.fingerprint != there.fingerprint:
             # Says what to do about it, as it does for everyone.
             SqliteCatalog.open(settings.data, model.identity).close()
@@ -252,8 +137,13 @@ def _later(there: EncoderIdentity, settings: Settings) -> LaterEncoder:
     return LaterEncoder(there, opening)
 
 
-def encoder_for(settings: Settings) -> NetworkEncoder:
+def encoder_for(settings: Settings, cache: Path | None = None) -> NetworkEncoder:
     """The encoder that the settings name, or else the one that the catalog was indexed with.
+
+    Parameters
+    ----------
+    settings : that name it
+    cache : folder of compiled networks, see `open_encoder`
 
     Raises
     ------
@@ -261,7 +151,7 @@ def encoder_for(settings: Settings) -> NetworkEncoder:
     """
     name = settings.encoder or _remembered(settings.data)
     try:
-        return open_encoder(name, **settings.computing)
+        return open_encoder(name, cache=cache, **settings.computing)
     except ModelUnavailable as error:
         if settings.encoder:
             raise
@@ -305,7 +195,9 @@ def reencode(
     **overrides: Any,
 ) -> Report:
     """Give a catalog the vectors of another encoder; see `kinlens.ingest.reencode`."""
-    chosen = _settings(data, encoder, settings, overrides)
+    from kinlens.ingest import reencode as run_reencode  # noqa: PLC0415 - a search needs none
+
+    chosen = settings_with(data, encoder, settings, overrides)
     model = open_encoder(chosen.encoder, **chosen.computing)
     with ExitStack() as opened:
         catalog = SqliteCatalog.open(chosen.data)
@@ -325,12 +217,13 @@ def reencode(
     return report
 
 
-def _settings(
+def settings_with(
     data: str | os.PathLike[str] | None,
     encoder: str | os.PathLike[str] | None,
     settings: Settings | None,
     overrides: dict[str, Any],
 ) -> Settings:
+    """The settings: single ones given, before those of the caller, the environment and files."""
     given = {**overrides, "data": data, "encoder": os.fspath(encoder) if encoder else None}
     if settings is not None:
         given = {

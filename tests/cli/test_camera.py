@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def held_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or may be: no frame is passed over, and none is too late."""
-    monkeypatch.setattr("kinlens.wiring.Newest", unhurried)
+    monkeypatch.setattr("kinlens.live_wiring.Newest", unhurried)
     monkeypatch.setattr("kinlens.camera.device.MAX_AGE", 600.0)
 
 

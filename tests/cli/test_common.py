@@ -99,6 +99,31 @@ def test_parse_metadata() -> None:
         parse_metadata(["red"])
 
 
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [('["a","b"]', ["a", "b"]), ("[]", []), (' ["a"] ', ["a"]), ("null", None), ("true", True),
+     ("false", False), ("True", "True"), ('"5"', "5"), ('"null"', "null"), ('"[new]"', "[new]"),
+     ("5", 5), ("-0.5", -0.5), ("1e3", 1000.0), ("007", "007"), ("", ""), ("5\" disk", "5\" disk"),
+     ("9223372036854775807", 2**63 - 1), ("-9223372036854775808", -(2**63)), (" tea ", " tea "),
+     ("9007199254740993", 9007199254740993), ("a,b", "a,b"), ('"日本"', "日本"),
+     ('"9223372036854775808"', "9223372036854775808")],
+)  # fmt: skip
+def test_what_a_metadata_value_is(typed: str, value: object) -> None:
+    parsed = parse_metadata([f"field={typed}"])["field"]
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["9223372036854775808", "-9223372036854775809", "9" * 5000, "1e999", "[1, 2]", '["a"', "[new]",
+     '"open', '{"a": 1}', "[" * 100_000, '["a", null]'],
+)  # fmt: skip
+def test_metadata_values_that_are_refused(typed: str) -> None:
+    with pytest.raises(InvalidInput, match=r"^field "):
+        parse_metadata([f"field={typed}"])
+
+
 def test_human_bytes() -> None:
     assert [human_bytes(n) for n in (5, 1500, 2_500_000, 3e9)] == [
         "5 B", "1.5 kB", "2.5 MB", "3.0 GB",

@@ -110,3 +110,17 @@ def test_an_example_that_is_a_tensor(tmp_path: Path) -> None:
     np.testing.assert_allclose(_unit(tensor, 4), [0.6, 0, 0.8, 0], rtol=1e-6)
     with pytest.raises(InvalidInput, match="A vector holds 1 masked values"):
         _unit(np.ma.masked_array([3.0, 0, 4, 0], mask=[1, 0, 0, 0]), 4)
+
+
+def test_rows_of_a_list_are_read_as_arrays_are() -> None:
+    rows = np.ma.masked_greater(np.arange(12.0).reshape(3, 4), 10)
+    index = ExactIndex(4)
+    with pytest.raises(InvalidInput, match="masked"):
+        index.append([*rows])
+    index.append([row.requires_grad_() for row in torch.ones(3, 4, dtype=torch.bfloat16)])
+    assert index.vectors([2]).tolist() == [[1.0] * 4]
+
+
+def test_tensors_without_values_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="can't be read from this tensor"):
+        NearestNeighbors().fit(torch.ones(3, 4, device="meta"))

@@ -45,9 +45,35 @@ def test_a_file_without_extension_counts_by_its_content(tmp_path: Path, make_pic
     assert ids(tmp_path) == ["3f2a"]
 
 
-def test_pictures_that_are_not_read_are_shown_so_that_the_ledger_can_say_so(tmp_path: Path):
-    fill(tmp_path, "logo.svg", "new.jxl")
-    assert ids(tmp_path) == ["logo.svg", "new.jxl"]
+def test_pictures_that_are_not_read_are_told_of_by_kind(tmp_path: Path) -> None:
+    fill(tmp_path, "a.jxl", "b.svg", "c.NEF", "d.psd", "e.pdf", "f.cr3", "g.dng")
+    entries = list(open_source(tmp_path, SourceOptions()))
+    assert [entry.place for entry in entries] == sorted(each.name for each in tmp_path.iterdir())
+    assert all(entry.item is None for entry in entries)
+    kinds = ("JPEG XL", "SVG", "Nikon NEF", "Photoshop", "PDF", "Canon CR3", "DNG")
+    for entry, kind in zip(entries, kinds, strict=True):
+        assert kind in entry.reason
+        assert entry.reason.endswith("isn't read; export it as JPEG or PNG.")
+
+
+def test_bytes_decide_what_a_foreign_extension_is(tmp_path: Path) -> None:
+    (tmp_path / "really.jxl").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "preview.nef").write_bytes(b"II*\0\x08\0\0\0")  # a RAW photo is a TIFF inside
+    first, second = open_source(tmp_path, SourceOptions())
+    assert first.item is None
+    assert "Nikon NEF" in first.reason
+    assert second.item is not None
+
+
+def test_portable_maps_and_others_that_are_read_are_shown(tmp_path: Path) -> None:
+    names = ["a.mpo", "b.ppm", "c.PGM", "d.tga", "e.ico", "f.qoi", "g.jp2", "h.pnm"]
+    fill(tmp_path, *names)
+    assert ids(tmp_path) == names
+
+
+def test_files_that_are_no_pictures_are_not_told_of(tmp_path: Path) -> None:
+    fill(tmp_path, "a.txt", "b.csv", "c.mp4", "Thumbs.db", ".DS_Store", "d.xmp", "e.aae", "f.ini")
+    assert list(open_source(tmp_path, SourceOptions())) == []
 
 
 def test_folder_names_become_fields_level_by_level(tmp_path: Path):

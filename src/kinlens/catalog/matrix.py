@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +21,10 @@ from kinlens.catalog.locks import ReadWriteLock
 from kinlens.catalog.records import id_of_row, metadata_of, vectors_of
 from kinlens.catalog.spaces import Head, head_of, incomplete
 from kinlens.errors import CatalogError
-from kinlens.neighbors import ExactIndex, Neighbors
 from kinlens.types import Field, Metric, Vectors
+
+if TYPE_CHECKING:
+    from kinlens.neighbors import ExactIndex, Neighbors
 
 _BLOCK = 2048
 _MASKS_KEPT = 16
@@ -251,6 +254,8 @@ class Contents:
             self.columns.put(positions, metadata_of(texts, _namer(connection, rows)))
 
     def _load_vectors(self, connection: sqlite3.Connection, head: Head) -> None:
+        from kinlens.neighbors import ExactIndex  # noqa: PLC0415 - takes long, and one search needs none
+
         index = ExactIndex(head.encoder.dim)
         found = connection.execute(
             "SELECT row, vector FROM vectors WHERE space = ? ORDER BY row", (head.space,)

@@ -67,10 +67,11 @@ def vectors_of(blobs: Sequence[bytes], dim: int, id_at: Callable[[int], str]) ->
     CatalogError : one is damaged; the message names it
     """
     wanted = dim * VECTOR_DTYPE.itemsize
-    for place, blob in enumerate(blobs):
-        if len(blob) != wanted:
-            reason = f"its vector has {len(blob)} bytes, and {wanted} are needed"
-            raise damaged(id_at(place), reason)
+    sizes = list(map(len, blobs))
+    if sizes.count(wanted) != len(sizes):
+        place = next(place for place, size in enumerate(sizes) if size != wanted)
+        reason = f"its vector has {sizes[place]} bytes, and {wanted} are needed"
+        raise damaged(id_at(place), reason)
     vectors = np.frombuffer(b"".join(blobs), VECTOR_DTYPE).reshape(-1, dim)
     squares = np.einsum("ij,ij->i", vectors, vectors)
     wrong = np.flatnonzero(~(np.abs(squares - 1) <= 2 * _LENGTH_TOLERANCE))

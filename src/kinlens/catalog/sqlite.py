@@ -42,8 +42,11 @@ class SqliteCatalog:
     call returns. Ids sort by their UTF-8 bytes.
     """
 
-    def __init__(self, database: Database, encoder: EncoderIdentity) -> None:
+    def __init__(
+        self, database: Database, encoder: EncoderIdentity, *, resident: bool = True
+    ) -> None:
         self._database = database
+        self._resident = resident
         self._matrix = Matrix(database)
         self._encoder = encoder
 
@@ -55,6 +58,7 @@ class SqliteCatalog:
         *,
         create: bool = False,
         timeout: float = BUSY_TIMEOUT,
+        resident: bool = True,
     ) -> SqliteCatalog:
         """Open the catalog in a folder.
 
@@ -64,6 +68,8 @@ class SqliteCatalog:
         encoder : whose vectors will be written and searched; None for the one the catalog has
         create : make the catalog if there is none; needs an encoder
         timeout : seconds that a write waits for another one before `CatalogBusy`
+        resident : the first search loads all vectors into memory, for the next ones; False for a
+            process that searches once, whose searches read them from the database
 
         Raises
         ------
@@ -72,7 +78,8 @@ class SqliteCatalog:
         """
         database = Database(Path(folder) / FILE_NAME, create=create, timeout=timeout)
         try:
-            return cls(database, _opened(database, encoder, create=create))
+            known = _opened(database, encoder, create=create)
+            return cls(database, known, resident=resident)
         except BaseException:
             database.close()
             raise
@@ -145,14 +152,18 @@ class SqliteCatalog:
         """See `Catalog.view`."""
         tree = filters.parse(where)
         columns = metadata or tree != filters.EVERYTHING
-        if vectors or columns:
-            with self._matrix.current(vectors=vectors, columns=columns) as now:
+        loaded = vectors and self._resident
+        if loaded or columns:
+            with self._matrix.current(vectors=loaded, columns=columns) as now:
                 if vectors:
                     spaces.check_encoder(now[1], self._encoder)
                 yield SqliteView(*now, tree)
         else:
             with self._database.read() as connection:
-                yield SqliteView(connection, spaces.known_head(connection), None, tree)
+                head = spaces.known_head(connection)
+                if vectors:
+                    spaces.check_encoder(head, self._encoder)
+                yield SqliteView(connection, head, None, tree)
 
     def get(self, ids: Sequence[str]) -> dict[str, Item]:
         """See `Catalog.get`; in the order asked."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
-from kinlens.catalog import records
+from kinlens.catalog import records, scanning
 from kinlens.catalog.filters import EVERYTHING, Exists, Filter
 from kinlens.catalog.matrix import Contents
 from kinlens.catalog.spaces import Head
 from kinlens.errors import CatalogError
-from kinlens.neighbors import Neighbors
 from kinlens.types import (
     FacetCount,
     Field,
@@ -26,6 +26,9 @@ from kinlens.types import (
     check_metric,
 )
 
+Rows = npt.NDArray[np.int64]
+Distances = npt.NDArray[np.float64]
+
 SCAN_BLOCK = 500
 _LONGEST_WALK = 16_000
 
@@ -37,7 +40,8 @@ class SqliteView:
     ----------
     connection : in a read transaction
     head : what the transaction shows
-    contents : of the same revision, held by a reader's lock; None where none are needed
+    contents : of the same revision, held by a reader's lock; None where none are needed. Without
+        vectors in them, a search reads those of the database
     where : the filter
     """
 
@@ -93,8 +97,15 @@ class SqliteView:
         check_k(k)
         check_metric(metric)
         queries = records.checked_vectors(vectors, self._head.encoder.dim)
-        tree = None if self._where == EVERYTHING else self._where
-        found = self._contents.search(queries, k, metric, tree)
+        if self._loaded is None or self._loaded.index is None:
+            found = scanning.nearest(
+                self._connection, self._head, queries, k, metric, passing=self._passing()
+            )
+        else:
+            tree = None if self._where == EVERYTHING else self._where
+            near = self._loaded.search(queries, k, metric, tree)
+            rows = self._loaded.rows(near.rows)
+            found = list(zip(rows, near.distances, strict=True))
         return self._matches(found, metric)
 
     def scan(self, *, after: str | None = None, limit: int | None = None) -> Iterator[Item]:
@@ -156,20 +167,35 @@ class SqliteView:
                 size = min(2 * size, _LONGEST_WALK)
             yield from (items[row] for row in passing)
 
-    def _matches(self, found: Neighbors, metric: Metric) -> list[list[Match]]:
-        rows = self._contents.rows(found.rows)
+    def _passing(self) -> Callable[[Rows], npt.NDArray[np.bool_]] | None:
+        """For rows, which of them pass the filter; None where there is none."""
+        if self._where == EVERYTHING:
+            return None
+        contents = self._contents
+        return lambda rows: contents.passes(self._where, rows)
+
+    def _matches(
+        self, found: Sequence[tuple[Rows, Distances]], metric: Metric
+    ) -> list[list[Match]]:
+        """The matches of each query, of its rows and their distances."""
+        rows = np.concatenate([one for one, _ in found]) if found else np.empty(0, np.int64)
         items = records.items_by_row(self._connection, np.unique(rows).tolist())
-        # Unit vectors: |a - b|^2 = 2 - 2 cos(a, b).
-        scores = 1 - (found.distances if metric == "cosine" else found.distances**2 / 2)
         return [
-            [Match(items[row], *values) for row, *values in zip(*query, strict=True)]
-            for query in zip(
-                rows.tolist(),
-                np.clip(scores, -1, 1).tolist(),
-                found.distances.tolist(),
-                strict=True,
-            )
+            [
+                Match(items[row], *values)
+                for row, *values in zip(
+                    one.tolist(), _scores(distances, metric), distances.tolist(), strict=True
+                )
+            ]
+            for one, distances in found
         ]
+
+
+def _scores(distances: Distances, metric: Metric) -> list[float]:
+    # Unit vectors: |a - b|^2 = 2 - 2 cos(a, b).
+    scores = 1 - (distances if metric == "cosine" else distances**2 / 2)
+    clipped: list[float] = np.clip(scores, -1, 1).tolist()
+    return clipped
 
 
 def vectors_of(

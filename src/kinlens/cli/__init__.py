@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from kinlens.cli import (
     neighbors,
     search,
     serve,
+    waiting,
 )
 from kinlens.errors import InvalidInput, KinlensError
 from kinlens.printable import escaped
@@ -75,8 +77,14 @@ for _module in (
     _module.register(app)
 
 
-def main() -> None:
-    """Run the command line; the entry point of the `kinlens` script."""
+def main(began: float | None = None) -> None:
+    """Run the command line; the entry point of the `kinlens` script.
+
+    Parameters
+    ----------
+    began : `time.perf_counter` when the process began, from which on a person has waited
+    """
+    waiting.begin(time.perf_counter() if began is None else began)
     try:
         app()
     except KinlensError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -16,6 +16,9 @@ from kinlens.cli import common
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.printable import escaped
 from kinlens.types import Item, NewItem, Outcome, State, picture_source
+
+if TYPE_CHECKING:
+    from kinlens.cli.tables import Kind
 
 items = typer.Typer(no_args_is_help=True, help="List, show, add or delete single items.")
 
@@ -46,17 +49,11 @@ def list_items(
         common.print_json({"items": listed, "total": total, "warnings": warnings})
         return
     common.warn(warnings)
-    columns = {"id": "left", "size": "right", "title": "left", "metadata": "left"}
-    rows = [
-        (
-            item.id,
-            f"{item.width}x{item.height}",
-            common.title("", item.metadata),
-            common.brief(item.metadata),
-        )
-        for item in found[:limit]
-    ]
-    common.table(columns, rows)
+    listed_items = found[:limit]
+    rows = [(item.id, f"{item.width}x{item.height}") for item in listed_items]
+    common.item_table(
+        {"id": "id", "size": "right"}, rows, [(item.id, item.metadata) for item in listed_items]
+    )
     common.console().print(
         f"\n{len(rows):,} of {total:,}{_goes_on(found, limit)}", style="dim", markup=False
     )
@@ -80,7 +77,13 @@ def add_item(
     picture: Annotated[str, typer.Argument(help="A picture file or URL.")],
     metadata: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Metadata, name=value or JSON. Repeat.", show_default=False),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Metadata, or a JSON object of it. A value is a number, true, false, null, a list "
+            'such as ["a", "b"], or a text; what is in double quotes is a text. Repeat.',
+            show_default=False,
+        ),
     ] = None,
     data: common.Data = None,
 ) -> None:
@@ -133,7 +136,7 @@ def ledger(
     if not rows:
         common.console().print(_why_no_rows(wanted, after), markup=False)
         return
-    columns = {"when": "left", "state": "left", "id": "left", "reason": "left"}
+    columns: dict[str, Kind] = {"when": "right", "state": "right", "id": "id", "reason": "left"}
     shown = [(_when(row.at), row.state, row.id, row.reason) for row in rows]
     common.table(columns, shown)
     if len(found) > limit:

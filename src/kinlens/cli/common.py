@@ -7,7 +7,6 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +14,13 @@ import typer
 
 from kinlens.catalog.filters import where_field
 from kinlens.errors import InvalidInput
-from kinlens.printable import escaped, escaped_json
-from kinlens.types import Crop, Metadata, Value, Where
+from kinlens.printable import escaped_json
+from kinlens.types import MAX_INTEGER, MIN_INTEGER, Crop, Metadata, Value, Where
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from kinlens.cli.tables import Kind
     from kinlens.search import Search
 
 Data = Annotated[
@@ -61,18 +61,14 @@ _WORDS = {
     **dict.fromkeys(("true", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "no", "n", "off", "0"), False),
 }
-_TITLES = [
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (r"^(title|name)$", r"(name|title)$", r"^(label|caption)$")
-]
 _OPERATORS = {"!=": "$ne", "<=": "$lte", ">=": "$gte", "<": "$lt", ">": "$gt", "=": "$eq"}
 
 
 def open_catalog(data: Path | None, encoder: str | None = None) -> Search:
-    """The search service over an existing catalog."""
+    """The search service over an existing catalog, for one command."""
     from kinlens.wiring import open_search
 
-    return open_search(data, encoder, create=False, lazy=True)
+    return open_search(data, encoder, create=False, lazy=True, resident=False)
 
 
 def parse_where(
@@ -170,14 +166,49 @@ def parse_metadata(pairs: Sequence[str] | None) -> dict[str, Value]:
         if pair.lstrip().startswith("{"):
             try:
                 metadata.update(json.loads(pair))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise InvalidInput(f"The metadata {pair!r} isn't valid JSON: {error}.") from None
             continue
         name, sign, value = pair.partition("=")
         if not sign or not name:
             raise InvalidInput(f"Metadata is name=value or a JSON object; got {pair!r}.")
-        metadata[name] = parse_value(value)
+        metadata[name] = _metadata_value(name, value)
     return metadata
+
+
+def _metadata_value(name: str, typed: str) -> Value:
+    """A metadata value as typed: a number, true, false, null, JSON in quotes or brackets, text."""
+    text = typed.strip()
+    if text[:1] in {'"', "[", "{"} or text == "null":
+        return _json_value(name, text)
+    value = parse_value(text)
+    beyond = isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER
+    if beyond or (isinstance(value, str) and _NUMBER.fullmatch(text)):
+        raise InvalidInput(
+            f"{name} is a number that isn't kept exactly: whole numbers go from -2**63 to "
+            f"2**63 - 1, others up to 1.8e308; got {text:.60}. Put it in quotes to keep it as a "
+            f"text: --set '{name}=\"...\"'."
+        )
+    return typed if isinstance(value, str) else value
+
+
+def _json_value(name: str, text: str) -> Value:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"{name} begins as JSON and can't be read as such: {error}; got {text:.80}. A list is "
+            f'--set \'{name}=["a", "b"]\', a text that begins like this is put in quotes, with '
+            "a backslash before each quote in it: --set 'note=\"[new]\"'."
+        ) from None
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return value
+    raise InvalidInput(
+        f"{name} needs to be a text, a number, true, false, null or a list of texts, such as "
+        f'--set \'{name}=["a", "b"]\'; got {text:.80}.'
+    )
 
 
 def warn(warnings: Iterable[str]) -> None:
@@ -199,27 +230,10 @@ def console(*, error: bool = False) -> Console:
     return SafeConsole(stderr=error, highlight=False)
 
 
-def title(item_id: str, metadata: Metadata) -> str:
-    """What a person would call the item: its title or name where it has one, by the page's rule."""
-    for pattern in _TITLES:
-        for name, value in metadata.items():
-            if isinstance(value, str) and value and pattern.search(name):
-                return value
-    return item_id
-
-
-def brief(metadata: Metadata, limit: int = 5) -> str:
-    """The first few metadata values besides the title, for a table's cell."""
-    shown = [
-        show(value)
-        for name, value in metadata.items()
-        if value not in (None, "") and value != title("", metadata)
-    ]
-    return " · ".join(shown[:limit])
-
-
 def show(value: Any) -> str:
     """A metadata value for people."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
@@ -227,24 +241,43 @@ def show(value: Any) -> str:
     return str(value)
 
 
-def table(columns: Mapping[str, str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under column names; an empty column is left out.
+def table(columns: Mapping[str, Kind], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under column names; see `kinlens.cli.tables.print_table`."""
+    from kinlens.cli.tables import print_table
+
+    print_table(list(columns.items()), rows)
+
+
+def item_table(
+    columns: Mapping[str, Kind],
+    rows: Sequence[Sequence[str]],
+    items: Sequence[tuple[str, Metadata]],
+) -> None:
+    """Print items with their titles and their metadata, a column a field.
 
     Parameters
     ----------
-    columns : how each is justified, by its name
-    rows : a cell for each column
+    columns, rows : what comes before the metadata, see `table`
+    items : id and metadata of each row
     """
-    from rich.table import Table
-    from rich.text import Text
+    from kinlens.cli.captions import Captions
+    from kinlens.cli.tables import print_table
 
-    grid = Table(box=None, pad_edge=False, header_style="dim")
-    filled = [not rows or any(row[place] for row in rows) for place in range(len(columns))]
-    for name, justify in compress(columns.items(), filled):
-        grid.add_column(escaped(name), justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        grid.add_row(*(Text(escaped(cell)) for cell in compress(row, filled)))
-    console().print(grid)
+    shown = [metadata for _, metadata in items]
+    titles = Captions(items).fields
+    fields = list(dict.fromkeys([*titles, *(name for metadata in shown for name in metadata)]))
+    heads = [*columns.items(), *((name, _kind(name, shown)) for name in fields)]
+    cells = [
+        [*row, *(show(metadata.get(name)) for name in fields)]
+        for row, metadata in zip(rows, shown, strict=True)
+    ]
+    print_table(heads, cells)
+
+
+def _kind(name: str, shown: Sequence[Metadata]) -> Kind:
+    values = [metadata[name] for metadata in shown if metadata.get(name) is not None]
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    return "number" if numbers else "value"
 
 
 def human_bytes(count: float) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kinlens.cli import common
+from kinlens.cli.waiting import waited
 from kinlens.errors import InvalidInput
 from kinlens.printable import escaped
 from kinlens.types import DEFAULT_K, Answer, Example, Query, picture_source
 
 if TYPE_CHECKING:
+    from kinlens.cli.tables import Kind
     from kinlens.search import Search
 
 UNLIKE = -0.5
@@ -77,11 +79,15 @@ def search(
     )
     with common.open_catalog(data, encoder) as service:
         query = replace(query, where=common.where_for(service, where))
+        _open_encoder(service, query)
+        loading = waited()
         answer = service.search(query)
         if json:
-            common.print_json(asdict(answer))
+            document = asdict(answer)
+            document["took"]["loading"] = loading
+            common.print_json(document)
         else:
-            _print(service, answer)
+            _print(service, answer, loading)
         if save or open_:
             _sheet(service, query, answer, save, show=open_)
 
@@ -115,7 +121,13 @@ def _why_nothing(service: Search) -> str:
     return "Nothing matches: the filter leaves no other items."
 
 
-def _print(service: Search, answer: Answer) -> None:
+def _open_encoder(service: Search, query: Query) -> None:
+    """Open it now if it is needed, so that what a search takes doesn't hold it."""
+    if any(example.source not in {"id", "vector"} or example.crop for example in query.examples):
+        _ = service.parts.encoder.recipe
+
+
+def _print(service: Search, answer: Answer, loading: float) -> None:
     common.warn(answer.warnings)
     if not answer.hits:
         common.console().print(_why_nothing(service), markup=False)
@@ -126,20 +138,11 @@ def _print(service: Search, answer: Answer) -> None:
             hit.id,
             f"{hit.score:.3f}",
             f"{hit.distance:.3f}",
-            common.title("", hit.metadata),
-            common.brief(hit.metadata),
         )
         for rank, hit in enumerate(answer.hits, 1)
     ]
-    columns = {
-        "": "right",
-        "id": "left",
-        "score": "right",
-        "distance": "right",
-        "title": "left",
-        "metadata": "left",
-    }
-    common.table(columns, rows)
+    columns: dict[str, Kind] = {"": "right", "id": "id", "score": "right", "distance": "right"}
+    common.item_table(columns, rows, [(hit.id, hit.metadata) for hit in answer.hits])
     for field, counts in answer.facets.items():
         values = ", ".join(f"{common.show(entry.value)} {entry.count:,}" for entry in counts[:12])
         values = values or "no item has it"
@@ -147,23 +150,20 @@ def _print(service: Search, answer: Answer) -> None:
     took = answer.took
     common.console().print(
         f"\n{len(answer.hits)} of {answer.total:,} · "
-        f"{'exact' if answer.exact else 'approximate'} · "
-        f"decode {took.decode:.1f} ms, encode {took.encode:.1f} ms, search {took.search:.1f} ms",
+        f"{'exact' if answer.exact else 'approximate'} · {waited() / 1000:.2f} s in all: "
+        f"loading {loading:.0f} ms, decode {took.decode:.1f} ms, encode {took.encode:.1f} ms, "
+        f"search {took.search:.1f} ms",
         style="dim",
+        soft_wrap=True,
     )
 
 
 def _sheet(service: Search, query: Query, answer: Answer, save: Path | None, *, show: bool) -> None:
-    from kinlens.contact_sheet import Tile, contact_sheet
+    from kinlens.cli.sheets import sheet_of
 
-    tiles = []
-    for hit in answer.hits:
-        thumbnail, _ = service.thumbnail(hit.id)
-        title = common.title(hit.id, hit.metadata)
-        tiles.append(Tile(thumbnail, title, f"{query.metric} distance {hit.distance:.3f}"))
     path = save or Path(tempfile.mkdtemp(prefix="kinlens-")) / "look-alikes.png"
     try:
-        contact_sheet(tiles).save(path)
+        sheet_of(service, query, answer).save(path)
     except (OSError, ValueError) as error:
         raise InvalidInput(
             f"The contact sheet can't be written to {path}: {error}. Name a .png or .jpg file in a "

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kinlens.encoders.compiled import CompiledCache
 from kinlens.encoders.files import parse_json, parse_recipe, read_bytes
 from kinlens.encoders.golden import MIN_COSINE, Golden
 from kinlens.encoders.network import Network, NetworkEncoder, Precision
@@ -58,8 +59,9 @@ class Bundle:
         runtime: str = "auto",
         threads: int = 0,
         precision: Precision | Literal["auto"] = "auto",
+        cache: CompiledCache | None = None,
     ) -> NetworkEncoder:
-        """An encoder that has reproduced the golden numbers.
+        """An encoder that has reproduced the golden numbers; for `cache` see `connect`.
 
         Raises
         ------
@@ -67,7 +69,9 @@ class Bundle:
         MissingDependency : the runtime isn't installed
         InvalidInput : the runtime doesn't compute in this precision here
         """
-        encoder = connect(self.network, runtime=runtime, threads=threads, precision=precision)
+        encoder = connect(
+            self.network, runtime=runtime, threads=threads, precision=precision, cache=cache
+        )
         self.golden.check(encoder, self.card.get("golden_cosine", {}))
         return encoder
 

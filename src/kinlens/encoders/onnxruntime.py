@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
+from kinlens.encoders.compiled import CompiledCache
 from kinlens.encoders.network import Batch, Network, Precision
 from kinlens.errors import BundleError, EncoderError
 
@@ -31,6 +32,7 @@ def open_session(
     network: Network,
     threads: int,
     precision: Precision,  # noqa: ARG001  (the seam; it has one)
+    cache: CompiledCache | None = None,  # noqa: ARG001  (the seam; it doesn't compile for long)
 ) -> OnnxRuntimeSession:
     """Load a network; `BundleError` if ONNX Runtime can't read it."""
     return OnnxRuntimeSession(network, threads)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from kinlens.encoders.bundle import Bundle, is_bundle, read_bundle
+from kinlens.encoders.compiled import CompiledCache
 from kinlens.encoders.files import read_network
 from kinlens.encoders.hub import SCHEME, HubReference, fetch_bundle
 from kinlens.encoders.network import Network, NetworkEncoder, Precision
@@ -26,6 +27,7 @@ def open_encoder(
     recipe: str | PathLike[str] | None = None,
     output: str | None = None,
     pooling: Pooling | None = None,
+    cache: str | PathLike[str] | None = None,
 ) -> NetworkEncoder:
     """Open an encoder.
 
@@ -45,6 +47,8 @@ def open_encoder(
     recipe : recipe file of an ONNX file, where it doesn't lie beside it
     output, pooling : instead of what the recipe says: an output or a tensor within, and what makes
         a vector of a spatial map ("average", "max", "none"); golden numbers then say nothing
+    cache : a folder where compiled networks are kept, so that the next process needn't compile;
+        None to compile. The golden numbers are checked all the same
 
     Returns
     -------
@@ -60,11 +64,12 @@ def open_encoder(
     InvalidInput : an unknown runtime, a precision that isn't there, or a recipe where none is read
     """
     found = _found(name_or_path, recipe)
+    compiled = CompiledCache(Path(cache)) if cache is not None else None
     if output is None and pooling is None and isinstance(found, Bundle):
-        return found.load(runtime=runtime, threads=threads, precision=precision)
+        return found.load(runtime=runtime, threads=threads, precision=precision, cache=compiled)
     network = found.network if isinstance(found, Bundle) else found
     tapped = _tapped(network, output, pooling)
-    return connect(tapped, runtime=runtime, threads=threads, precision=precision)
+    return connect(tapped, runtime=runtime, threads=threads, precision=precision, cache=compiled)
 
 
 def _tapped(network: Network, output: str | None, pooling: Pooling | None) -> Network:

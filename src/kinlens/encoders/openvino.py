@@ -8,14 +8,18 @@ compiled when the first batch comes, so that a command that encodes one picture 
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from kinlens.encoders.compiled import CompiledCache
 from kinlens.encoders.network import Batch, Network, Precision
 from kinlens.encoders.quiet import without_telemetry
 from kinlens.errors import BundleError, EncoderError
@@ -45,9 +49,11 @@ def precisions_of(capabilities: Sequence[str]) -> tuple[Precision, ...]:
     return ("bfloat16", "float32") if "BF16" in capabilities else ("float32",)
 
 
-def open_session(network: Network, threads: int, precision: Precision) -> OpenVinoSession:
-    """Compile a network; `BundleError` if OpenVINO can't read it."""
-    return OpenVinoSession(network, threads, precision)
+def open_session(
+    network: Network, threads: int, precision: Precision, cache: CompiledCache | None = None
+) -> OpenVinoSession:
+    """Compile a network, or take it from the cache; `BundleError` if OpenVINO can't read it."""
+    return OpenVinoSession(network, threads, precision, cache)
 
 
 class OpenVinoSession:
@@ -55,7 +61,14 @@ class OpenVinoSession:
 
     runtime = "openvino"
 
-    def __init__(self, network: Network, threads: int, precision: Precision) -> None:
+    def __init__(
+        self,
+        network: Network,
+        threads: int,
+        precision: Precision,
+        cache: CompiledCache | None = None,
+    ) -> None:
+        self._network = network
         self._core = ov.Core()
         self._threads = threads
         self._hint = _HINTS[precision]
@@ -63,8 +76,7 @@ class OpenVinoSession:
         self._name = network.name
         self._splits = network.fixed_batch is None
         try:
-            self._model = self._core.read_model(model=network.trunk, weights=b"")
-            self._single = self._compile("LATENCY")
+            self._single = self._compiled_for_one(cache)
         except RuntimeError as error:
             raise BundleError(
                 f"OpenVINO can't read {network.name}: {_gist(error)}. Export it again, or choose "
@@ -100,15 +112,44 @@ class OpenVinoSession:
                     self._streams = self._compile("THROUGHPUT")
         return self._streams
 
+    @cached_property
+    def _model(self) -> ov.Model:
+        return self._core.read_model(model=self._network.trunk, weights=b"")
+
+    def _compiled_for_one(self, cache: CompiledCache | None) -> _Compiled:
+        if cache is None:
+            return self._compile("LATENCY")
+        settings = self._settings("LATENCY")
+        key = self._key(settings)
+        data = cache.read(key)
+        if data is not None:
+            try:
+                return _Compiled(self._core.import_model(data, "CPU", settings))
+            except RuntimeError:
+                cache.remove(key)
+        compiled = self._core.compile_model(self._model, "CPU", settings)
+        cache.write(key, compiled.export_model().getvalue())
+        return _Compiled(compiled)
+
+    def _key(self, settings: dict[str, Any]) -> str:
+        """All that a compiled network depends on: network, OpenVINO, CPU and settings."""
+        cpu = [
+            str(self._core.get_property("CPU", name))
+            for name in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")
+        ]
+        return json.dumps([self._network.fingerprint, ov.get_version(), cpu, settings])
+
     def _compile(self, hint: str) -> _Compiled:
-        settings = {
+        return _Compiled(self._core.compile_model(self._model, "CPU", self._settings(hint)))
+
+    def _settings(self, hint: str) -> dict[str, Any]:
+        return {
             "PERFORMANCE_HINT": hint,
             "INFERENCE_NUM_THREADS": self._threads,
             "INFERENCE_PRECISION_HINT": self._hint,
             # Decoding runs on the same cores: a pinned thread waits where a free one moves over.
             "ENABLE_CPU_PINNING": False,
         }
-        return _Compiled(self._core.compile_model(self._model, "CPU", settings))
 
 
 class _Compiled:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Literal, Protocol, cast, get_args
 
 from kinlens.config import usable_cores
+from kinlens.encoders.compiled import CompiledCache
 from kinlens.encoders.network import Network, NetworkEncoder, Precision, Session
 from kinlens.errors import InvalidInput, MissingDependency
 
@@ -16,7 +17,13 @@ EXTRAS = {"openvino": "kinlens", "onnxruntime": "'kinlens[onnxruntime]'"}
 
 class _Runtime(Protocol):
     def precisions(self) -> tuple[Precision, ...]: ...
-    def open_session(self, network: Network, threads: int, precision: Precision) -> Session: ...
+    def open_session(
+        self,
+        network: Network,
+        threads: int,
+        precision: Precision,
+        cache: CompiledCache | None = None,
+    ) -> Session: ...
 
 
 def installed_runtimes() -> list[str]:
@@ -35,6 +42,7 @@ def connect(
     runtime: str = "auto",
     threads: int = 0,
     precision: Precision | Literal["auto"] = "auto",
+    cache: CompiledCache | None = None,
 ) -> NetworkEncoder:
     """Compile a network.
 
@@ -45,6 +53,7 @@ def connect(
     threads : to compute with; 0 for one a core
     precision : "float32"; "bfloat16", where the CPU has it and the runtime is OpenVINO; or "auto"
         for the fastest that this machine has
+    cache : of compiled networks, for a process that encodes few pictures; None to compile
 
     Raises
     ------
@@ -57,7 +66,7 @@ def connect(
     name = _choose(runtime)
     module = _load(name)
     chosen = _choose_precision(precision, name, module.precisions())
-    session = module.open_session(network, threads or usable_cores(), chosen)
+    session = module.open_session(network, threads or usable_cores(), chosen, cache)
     return NetworkEncoder(network, session)
 
 

@@ -9,11 +9,14 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from kinlens.errors import InvalidInput, PictureUnreadable, SourceError
+from kinlens.errors import InvalidInput, PictureUnreadable, SourceError, UnsupportedPicture
+from kinlens.images.foreign import foreign_picture, not_read
 from kinlens.images.limits import DEFAULT_LIMITS, Limits, check_bytes
 
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _WHITESPACE = b" \t\r\n\f\v"
+_HEAD = 262_144
+"""Bytes in which a kind of picture is looked for; some TIFFs have a thumbnail first."""
 
 
 def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -22,6 +25,7 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
     Raises
     ------
     PictureTooLarge : over `limits.max_bytes`; no more than that is read
+    UnsupportedPicture : also over it, and of a kind that isn't read, such as a RAW photo
     SourceError : missing, unreadable, or not a regular file (a folder, pipe or device)
     """
     # Without O_NONBLOCK, opening a pipe would wait for someone to write to it.
@@ -32,6 +36,8 @@ def read_file(path: str | os.PathLike[str], limits: Limits = DEFAULT_LIMITS) -> 
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SourceError(f"{Path(path)} isn't a regular file; name a picture file.")
+            if status.st_size > limits.max_bytes:
+                _refuse_foreign(_read(descriptor, min(_HEAD, limits.max_bytes)))
             check_bytes(status.st_size, limits)
             # Asking for the limit at once would make a buffer of that size for every picture.
             data = _read(descriptor, status.st_size + 1)
@@ -55,6 +61,13 @@ def _read(descriptor: int, most: int) -> bytes:
         parts.append(part)
         most -= len(part)
     return b"".join(parts)
+
+
+def _refuse_foreign(head: bytes) -> None:
+    """A smaller file wouldn't help where the kind isn't read."""
+    name = foreign_picture(head)
+    if name:
+        raise UnsupportedPicture(not_read(name))
 
 
 def decode_base64(text: str, limits: Limits = DEFAULT_LIMITS) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from kinlens.errors import BrokenPicture, UnsupportedPicture
+from kinlens.images.exif import HEAD, exif_orientation
 
 UNUSUAL = "unusual"
 """Space of a JPEG that only Pillow may be able to read, such as one of odd sampling factors."""
@@ -18,7 +18,6 @@ UNUSUAL = "unusual"
 MAX_SEGMENTS = 2000
 _SOS, _EOI, _APP1, _APP2 = 0xDA, 0xD9, 0xE1, 0xE2
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
-_ORIENTATION_TAG = 0x0112
 _SCAN = re.compile(rb"\xff\xda")  # three times as fast as bytes.count for two bytes
 
 # Warnings of libjpeg after which all pixels are still right; every other one means damage.
@@ -130,7 +129,8 @@ def _translated(error: ValueError) -> BrokenPicture | UnsupportedPicture:
 
 def _applications(data: bytes) -> tuple[int, bytes]:
     """EXIF orientation and ICC profile, from the segments before the first scan."""
-    orientation, parts = 1, {}
+    orientation: int | None = None
+    parts: dict[int, bytes] = {}
     at = 2
     for _ in range(MAX_SEGMENTS):
         at = data.find(b"\xff", at)
@@ -143,29 +143,12 @@ def _applications(data: bytes) -> tuple[int, bytes]:
         if marker in (_SOS, _EOI):
             break
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == _APP1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            orientation = exif_orientation(data[at + 10 : end])
+        if marker == _APP1 and data.startswith(HEAD, at + 4):
+            if orientation is None:  # a later one continues the first
+                orientation = exif_orientation(data[at + 4 : end])
         elif marker == _APP2 and data[at + 4 : at + 16] == b"ICC_PROFILE\0" and end >= at + 18:
             parts[data[at + 16]] = data[at + 18 : end]
         at = end
     else:
         raise BrokenPicture(f"The JPEG has more than {MAX_SEGMENTS} segments before its picture.")
-    return orientation, b"".join(parts[number] for number in sorted(parts))
-
-
-def exif_orientation(exif: bytes) -> int:
-    """Orientation 1 to 8 of a TIFF structure; 1 if it is absent, broken or unheard of."""
-    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
-    if order is None:
-        return 1
-    try:
-        (start,) = struct.unpack_from(order + "I", exif, 4)
-        (count,) = struct.unpack_from(order + "H", exif, start)
-        for at in range(start + 2, start + 2 + 12 * count, 12):
-            tag, kind = struct.unpack_from(order + "HH", exif, at)
-            if tag == _ORIENTATION_TAG:
-                (value,) = struct.unpack_from(order + ("I" if kind == 4 else "H"), exif, at + 8)
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        pass  # cut off; what can't be read says nothing about orientation
-    return 1
+    return orientation or 1, b"".join(parts[number] for number in sorted(parts))

@@ -35,7 +35,7 @@ class Picture:
     ----------
     pixels : uint8 (h, w, 3), sRGB, upright, C-contiguous; cropped and shrunk as asked
     width, height : of the whole upright original
-    format : "jpeg", "png", "gif", "webp", "bmp", "tiff", "heic" or "avif"
+    format : a key of `kinlens.images.MEDIA_TYPES`, such as "jpeg"
     """
 
     pixels: Pixels
@@ -48,8 +48,8 @@ class PictureLoader:
     """Turns encoded pictures into upright sRGB pixels, safely and from many threads.
 
     EXIF orientation is applied, transparency laid over white, an embedded color profile converted
-    to sRGB (a broken one is ignored), and of an animation the first frame taken. 16-bit values
-    keep their upper byte.
+    to sRGB (a broken one is ignored), and of an animation or of pages the first taken. 16-bit
+    values keep their upper byte; of a TIFF whose largest is below 4096, the upper 8 of 12 bits.
 
     An ordinary JPEG is decoded in this process by libjpeg-turbo, which shrinks it by 2, 4 or 8
     while decoding. All else is decoded in guarded processes, which are killed and replaced when

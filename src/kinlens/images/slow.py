@@ -10,12 +10,16 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from kinlens.errors import BrokenPicture, PictureError, UnsupportedPicture
-from kinlens.images import jpeg
+from kinlens.images import jpeg, tiff
+from kinlens.images.exif import exif_orientation
 from kinlens.images.geometry import crop_box, is_turned, shrink_factor
 from kinlens.images.headers import largest_inside
+from kinlens.images.levels import find_scale
 from kinlens.images.limits import check_pixels
+from kinlens.images.png import reduce_png
 from kinlens.images.profiles import needs_conversion
 from kinlens.images.protocol import Decoded, Request
+from kinlens.images.tiff_picture import is_left_to_pillow, read_tiff
 
 _PILLOW_NAMES = {
     "jpeg": "JPEG",
@@ -26,11 +30,15 @@ _PILLOW_NAMES = {
     "tiff": "TIFF",
     "heic": "HEIF",
     "avif": "AVIF",
+    "jp2": "JPEG2000",
+    "ppm": "PPM",
+    "tga": "TGA",
+    "ico": "ICO",
+    "qoi": "QOI",
 }
 LARGEST_KEPT = 1_000_000
 """Bytes of a color profile whose transform is kept for the next picture."""
 
-_ORIENTATION, _PHOTOMETRIC = 0x0112, 262
 _ALPHA_MODES = {"RGBA": "RGB", "LA": "L"}
 
 
@@ -87,6 +95,30 @@ def _open_jpeg(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, i
 
 def _open(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
     _require_decoder(request.kind)
+    if request.kind == "tiff":
+        return _open_tiff(request, data)
+    if request.kind == "png":
+        plain = reduce_png(data)
+        return _as_asked(_read(request, plain.data), plain.profile, plain.orientation, request)
+    image = _read(request, data)
+    # A HEIC comes upright already; what its Exif says is of the camera's own picture.
+    orientation = 1 if request.kind == "heic" else exif_orientation(image.info.get("exif") or b"")
+    return _as_asked(image, image.info.get("icc_profile") or b"", orientation, request)
+
+
+def _open_tiff(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
+    directory = tiff.first_directory(data)
+    if directory is not None:
+        size = directory.number(tiff.WIDTH, 0), directory.number(tiff.HEIGHT, 0)
+        check_pixels(*size, request.max_pixels)
+        if not is_left_to_pillow(directory):
+            found = read_tiff(data, directory)
+            return _as_asked(found.image, found.profile, found.orientation, request)
+    image = _read(request, data)  # Pillow turns it upright
+    return _as_asked(image, image.info.get("icc_profile") or b"", 1, request)
+
+
+def _read(request: Request, data: bytes) -> Image.Image:
     # Sizes are checked below, with a message that names the limit; Pillow's own check stays on
     # for what only decoding tells, such as the frames of a GIF.
     Image.MAX_IMAGE_PIXELS = None
@@ -95,9 +127,16 @@ def _open(request: Request, data: bytes) -> tuple[Image.Image, tuple[int, int]]:
         image = Image.open(io.BytesIO(data), formats=[_PILLOW_NAMES[request.kind]])
         check_pixels(*image.size, request.max_pixels)
         Image.MAX_IMAGE_PIXELS = request.max_pixels
+        image.info.pop("xmp", None)  # Pillow would turn a picture by it, which browsers don't
         image.load()
-        orientation = _orientation(image)
-    profile = image.info.get("icc_profile") or b""
+    check_pixels(*image.size, request.max_pixels)
+    return image
+
+
+def _as_asked(
+    image: Image.Image, profile: bytes, orientation: int, request: Request
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Upright sRGB, shrunk, and the size before that."""
     size = (image.height, image.width) if is_turned(orientation) else image.size
     plain = _eight_bits(image)
     factor = shrink_factor(*size, request.min_side, request.crop)
@@ -117,14 +156,10 @@ def _require_decoder(kind: str) -> None:
         pi_heif.register_heif_opener()
     elif kind == "avif" and not features.check("avif"):
         raise UnsupportedPicture("This is AVIF, which the installed Pillow isn't built to read.")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block says nothing about orientation
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    elif kind == "jp2" and not features.check("jpg_2000"):
+        raise UnsupportedPicture(
+            "This is JPEG 2000, which the installed Pillow isn't built to read."
+        )
 
 
 _TURNS = {
@@ -147,8 +182,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """One of the modes L, LA, RGB, RGBA, CMYK, LAB.
 
     16-bit values keep their upper byte, as Pillow does for 16-bit color. Floats and 32-bit
-    integers have no white of their own: values within [0, 1] (float) or [0, 255] or [0, 65535]
-    are taken on that scale, others are stretched from least to most.
+    integers have no white of their own: see `find_scale`.
     """
     if image.mode.startswith(("I", "F")):
         return _from_wide(image)
@@ -161,21 +195,9 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _from_wide(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        gray = (values >> 8).astype(np.uint8)
-        if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
-            gray = 255 - gray  # white is zero, which Pillow heeds in 8 bits only
-        return Image.fromarray(gray)
-    scaled = np.nan_to_num(values.astype(np.float32), nan=0.0)
-    low, high = float(scaled.min()), float(scaled.max())
-    top = next((t for t in _scales(image.mode) if low >= 0 and high <= t), None)
-    if top is None:
-        scaled, top = scaled - low, high - low
-    return Image.fromarray(np.rint(scaled * (255 / (top or 1))).astype(np.uint8))
-
-
-def _scales(mode: str) -> tuple[float, ...]:
-    return (1.0, 255.0, 65535.0) if mode == "F" else (255.0, 65535.0)
+    if image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I"):
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    return Image.fromarray(find_scale(values).levels(values))
 
 
 def _flattened(image: Image.Image, profile: bytes) -> Image.Image:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kinlens.catalog.database import FILE_NAME
+from kinlens.encoder_note import encoder_name
 from kinlens.images import sniff
 from kinlens.ingest.lock import LOCK_FILE
 from kinlens.maintenance import databases, usage
@@ -43,7 +44,6 @@ _NEW_SECRET = "A new one is made; picture URLs that were given out stop working.
 _SECRET = re.compile(rb"[0-9a-f]{64}\s*")
 _DRAFTS = re.compile(r"(encoder\.\d+|secret\.[0-9a-f]{16}|\.repair-.*)")
 _SCOPES = {"read", "write", "device"}
-_LONGEST_ENCODER = 8192
 
 
 def check_permissions(data: Path, found: Inspection) -> None:
@@ -156,18 +156,6 @@ def check_secret(data: Path, found: Inspection) -> None:
         found.note(SECRET, "it is no file", "rebuildable", _NEW_SECRET)
     elif not _SECRET.fullmatch(_head(file, 128)):
         found.note(SECRET, "it doesn't hold 64 hex digits", "rebuildable", _NEW_SECRET)
-
-
-def encoder_name(data: Path) -> str | None:
-    """The encoder that the folder names; None if it names none, or not readably."""
-    file = data / ENCODER
-    if not file.is_file():
-        return None
-    try:
-        name = _head(file, _LONGEST_ENCODER + 1).decode()
-    except UnicodeDecodeError:
-        return None
-    return name if name and name.isprintable() and len(name) <= _LONGEST_ENCODER else None
 
 
 def check_encoder(

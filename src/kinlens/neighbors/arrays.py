@@ -22,7 +22,7 @@ def as_array(given: Any, what: str) -> npt.NDArray[Any]:
 
     Raises
     ------
-    InvalidInput : sparse, or some values are masked
+    InvalidInput : sparse, some values are masked, or a tensor has no values that can be read
     TypeError, ValueError : NumPy can't make an array of it
     """
     if _is_sparse(given):
@@ -32,8 +32,26 @@ def as_array(given: Any, what: str) -> npt.NDArray[Any]:
         )
     if np.ma.isMaskedArray(given):
         return _unmasked(given, what)
-    array: npt.NDArray[Any] = np.asarray(_detached(given))
-    return array
+    if isinstance(given, list | tuple) and any(_is_special(row) for row in given):
+        return np.array([as_array(row, what) for row in given])
+    if not _is_tensor(given):
+        array: npt.NDArray[Any] = np.asarray(given)
+        return array
+    try:
+        return np.asarray(_detached(given))
+    except RuntimeError as error:  # on the meta device, nested, masked
+        raise InvalidInput(
+            f"{what} can't be read from this tensor: {error} Pass a dense tensor that holds values."
+        ) from error
+
+
+def _is_special(row: Any) -> bool:
+    """Whether NumPy would read it otherwise than `as_array` does."""
+    return _is_tensor(row) or isinstance(row, np.ma.MaskedArray)
+
+
+def _is_tensor(given: Any) -> bool:
+    return hasattr(given, "detach") and hasattr(given, "cpu")
 
 
 def _is_sparse(given: Any) -> bool:
@@ -55,9 +73,7 @@ def _unmasked(given: Any, what: str) -> npt.NDArray[Any]:
 
 
 def _detached(given: Any) -> Any:
-    """A tensor that NumPy can read, for one of torch; anything else as it is."""
-    if not (hasattr(given, "detach") and hasattr(given, "cpu")):
-        return given
+    """A tensor of torch that NumPy can read."""
     tensor = given.detach().cpu()
     narrow = str(tensor.dtype) in {"torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"}
     return tensor.float() if narrow else tensor.resolve_conj().resolve_neg()

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, Self
 
+from kinlens.images import FOREIGN_EXTENSIONS
 from kinlens.printable import storable
 from kinlens.sources.column_types import parse_types
 from kinlens.sources.patterns import check_pattern
 from kinlens.types import NewItem
 
-_READ = "apng avif bmp dib gif heic heics heif heifs hif jfif jpe jpeg jpg png tif tiff webp"
-_NOT_READ = "ico jp2 jxl psd svg svgz"
-"""Pictures all the same: each gets a ledger row that says so."""
-
-PICTURE_EXTENSIONS = frozenset(f"{_READ} {_NOT_READ}".split(" "))
+_READ = (
+    "apng avif avifs bmp dib gif heic heics heif heifs hif icb ico j2c j2k jfif jp2 jpc jpe jpeg "
+    "jpf jpg jpx mpo pbm pfm pgm png pnm ppm qoi tga tif tiff vda vst webp"
+)
+PICTURE_EXTENSIONS = dict.fromkeys([*_READ.split(" "), *sorted(FOREIGN_EXTENSIONS)])
+"""Extensions of pictures, first those that are read. Each of the others gets a ledger row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kinlens.errors import InvalidInput, SourceError
-from kinlens.images import sniff
+from kinlens.images import FOREIGN_EXTENSIONS, refusal_by_name, sniff
 from kinlens.printable import storable
 from kinlens.sources.base import PICTURE_EXTENSIONS, Entry, SourceOptions
 from kinlens.sources.column_types import ColumnReport, ColumnTypes
@@ -21,6 +21,9 @@ from kinlens.types import NewItem, Value
 
 MAX_SHOWN = 300
 SHOWN_NAMES = 5
+HEAD_SIZE = 64
+"""Bytes by which a kind of picture is known."""
+
 DATA_FILE = "catalog.sqlite"
 """A folder that holds this file is Kinlens's own: the copies in it aren't the user's pictures."""
 
@@ -76,6 +79,8 @@ class FolderSource:
     def _entry(self, relative: str) -> Entry:
         try:
             path = os.path.join(self._root, relative)  # noqa: PTH118  # a Path takes far longer
+            if refusal := _refusal(path):
+                return Entry(_shortened(relative), None, refusal, _shortened(path))
             item = NewItem(relative, path=path, metadata=self._fields(relative))
         except InvalidInput as error:
             shown = _shortened(relative)
@@ -231,6 +236,18 @@ def _is_picture(entry: os.DirEntry[str]) -> bool:
         if not entry.is_file():
             return False
         with Path(entry.path).open("rb") as file:
-            return sniff(file.read(64)) is not None
+            return sniff(file.read(HEAD_SIZE)) is not None
     except OSError:
         return False
+
+
+def _refusal(path: str) -> str:
+    """Why a file of a kind that isn't read isn't, known by its name and first bytes, or ""."""
+    extension = path.rpartition(".")[2].lower()
+    if extension not in FOREIGN_EXTENSIONS:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            return refusal_by_name(extension, file.read(HEAD_SIZE))
+    except (OSError, ValueError):  # told when it is read as a picture
+        return ""

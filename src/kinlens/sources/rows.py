@@ -150,7 +150,7 @@ class RowReader:
         usual = folder / f"{item_id}.{self._extension}"
         if os.path.exists(usual):  # noqa: PTH110  # False for a name that is too long, too
             return usual
-        for extension in sorted(PICTURE_EXTENSIONS):
+        for extension in PICTURE_EXTENSIONS:
             for spelling in (extension, extension.upper()):
                 path = folder / f"{item_id}.{spelling}"
                 if os.path.exists(path):  # noqa: PTH110
