@@ -13,7 +13,16 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "kinlens"
 
 FLOORS = {
-    0: {"types", "errors", "config", "callers", "file_identity", "printable", "picture_bytes"},
+    0: {
+        "types",
+        "errors",
+        "config",
+        "callers",
+        "file_identity",
+        "printable",
+        "picture_bytes",
+        "networks",
+    },
     1: {
         "images",
         "fetch",

@@ -30,6 +30,7 @@ from kinlens.types import (
     Outcome,
     Pixels,
     Vectors,
+    check_new_id,
 )
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Adder:
         prepared : to be committed; or the outcome, where it is settled: failed or unchanged
         """
         try:
+            if known is None:
+                check_new_id(new.id)
             check_metadata(new.metadata)
             if same_picture and known is not None:
                 return self._settled(new, replace(known, metadata=new.metadata), known)

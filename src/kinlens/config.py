@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kinlens.errors import ConfigError, InvalidInput
+from kinlens.networks import Network, parse_networks
 from kinlens.types import Metric, Where, check_k, check_metric
 
 PREFIX = "KINLENS_"
@@ -65,6 +66,8 @@ class Settings:
     host, port : where `kinlens serve` listens
     public_url : prefix of the image URLs in answers when behind a proxy, such as
         "https://shop.example/visual"; "" for URLs relative to the server's root
+    trusted_proxies : addresses and networks, such as "10.0.0.0/8", of the proxies whose
+        X-Forwarded-For and X-Forwarded-Proto are believed
     max_bytes : largest encoded picture, in bytes
     max_pixels : largest picture, in pixels
     decode_timeout : seconds a decoder may take before it is given up
@@ -108,6 +111,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 7700
     public_url: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     max_bytes: int = 20_000_000
     max_pixels: int = 50_000_000
     decode_timeout: float = 10.0
@@ -146,6 +150,7 @@ class Settings:
                 raise ConfigError(f"{name} needs a number from 0 up; got {getattr(self, name)}.")
         for origin in self.cors_origins:
             _check_origin(origin)
+        parse_networks(self.trusted_proxies, "trusted_proxies")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"port needs a number from 0 to 65535; got {self.port}.")
         if not self.live_group or set("/+#") & set(self.live_group):
@@ -162,6 +167,11 @@ class Settings:
     def computing(self) -> dict[str, Any]:
         """How encoders compute: arguments of `kinlens.encoders.open_encoder`."""
         return {"runtime": self.runtime, "threads": self.threads, "precision": self.precision}
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """`trusted_proxies`, read."""
+        return parse_networks(self.trusted_proxies, "trusted_proxies")
 
     @property
     def worker_threads(self) -> int:

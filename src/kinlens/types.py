@@ -196,6 +196,19 @@ def check_id(item_id: str) -> None:
         raise InvalidInput(f"An item id holds no NUL and no lone surrogate; got {item_id!r:.80}.")
 
 
+def check_new_id(item_id: str) -> None:
+    """Raise `InvalidInput` for an id that no new item may have.
+
+    Clients take the segments ``.`` and ``..`` out of URLs, percent-encoded too (WHATWG URL), so no
+    request could name such an item. One that a catalog holds from before can still be changed.
+    """
+    check_id(item_id)
+    if item_id in (".", ".."):
+        raise InvalidInput(
+            f"The id {item_id!r} can't be part of a URL, so no new item may have it; use another."
+        )
+
+
 def _has_surrogate(text: str) -> bool:
     # Most are ASCII, which is known without a look at each character.
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)

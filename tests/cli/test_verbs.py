@@ -331,3 +331,12 @@ def test_demo_looks_at_the_port_before_it_indexes(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert str(port) in result.stderr
     assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_an_item_whose_id_no_url_can_hold_isnt_added(shop: Path, copy: Path, name: str) -> None:
+    picture = next((shop.parent / "images").glob("*.jpg"))
+    told = run_process("items", "add", name, str(picture), "--data", str(copy))
+    assert told.returncode == 2
+    assert "use another" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from kinlens.fetch.addresses import is_public
@@ -28,3 +30,30 @@ def test_public_addresses(address: str) -> None:
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(address)
+
+
+PRIVATE = ("127.0.0.1", "10.1.2.3", "169.254.169.254", "192.168.0.1", "172.16.5.4", "100.64.0.1")
+FORMS = {
+    "mapped": lambda ip: (0xFFFF << 32) | ip,
+    "compatible": lambda ip: ip,
+    "translated": lambda ip: (0xFFFF << 48) | ip,
+    "NAT64": lambda ip: (0x0064FF9B << 96) | ip,
+    "local NAT64": lambda ip: (0x0064FF9B0001 << 80) | ip,
+    "local NAT64, /48": lambda ip: (0x0064FF9B0001 << 80) | (ip >> 16 << 64) | (ip & 0xFFFF) << 40,
+    "6to4": lambda ip: (0x2002 << 112) | (ip << 80) | 1,
+    "Teredo server": lambda ip: (0x20010000 << 96) | (ip << 64) | 1,
+    "Teredo client": lambda ip: (0x20010000 << 96) | (0x08080808 << 64) | (ip ^ 0xFFFFFFFF),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("held", PRIVATE)
+def test_an_ipv6_form_of_a_private_ipv4_address(held: str, form: str) -> None:
+    number = FORMS[form](int(ipaddress.IPv4Address(held)))
+    assert not is_public(str(ipaddress.IPv6Address(number)))
+
+
+@pytest.mark.parametrize("form", sorted(FORMS.keys() - {"NAT64"}))
+def test_of_the_ipv6_forms_of_public_addresses_only_nat64_is_connected_to(form: str) -> None:
+    number = FORMS[form](int(ipaddress.IPv4Address("8.8.8.8")))
+    assert not is_public(str(ipaddress.IPv6Address(number)))

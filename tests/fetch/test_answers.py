@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -118,3 +119,47 @@ def test_nobody_listens() -> None:
         port = unused.getsockname()[1]
     with fetcher() as get, pytest.raises(FetchError, match="can't be reached"):
         get.fetch(f"http://localhost:{port}/")
+
+
+@pytest.mark.parametrize(
+    "coding", ["none", "identity", "utf-8", "UTF-8", "binary", "", "aws-chunked", "none, identity"]
+)
+def test_what_is_no_coding_is_ignored(serve: Callable[..., Server], coding: str) -> None:
+    with fetcher() as get:
+        server = serve(response(PICTURE, Content_Encoding=coding))
+        assert get.fetch(server.url()) == PICTURE
+
+
+def bare(data: bytes) -> bytes:
+    """Deflate without the zlib format around it, as some servers send it."""
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("GZIP", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("gzip, identity", gzip.compress),
+        ("deflate", zlib.compress),
+        ("deflate", bare),
+    ],
+)
+def test_what_is_compressed_unasked(
+    serve: Callable[..., Server], coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    picture = PICTURE * 5000
+    with fetcher(max_bytes=len(picture)) as get:
+        server = serve(response(pack(picture), Content_Encoding=coding))
+        assert get.fetch(server.url()) == picture
+        bomb = serve(response(pack(picture + b"x"), Content_Encoding=coding))
+        with pytest.raises(PictureTooLarge):
+            get.fetch(bomb.url())
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "compress", "br, utf-8", "gzip, gzip", "dcb"])
+def test_codings_that_are_not_read_are_named(serve: Callable[..., Server], coding: str) -> None:
+    with fetcher() as get, pytest.raises(FetchError, match="wasn't asked for"):
+        get.fetch(serve(response(PICTURE, Content_Encoding=coding)).url())

@@ -52,3 +52,16 @@ def test_any_text_as_url_is_at_worst_an_error(text: str) -> None:
     for url in (text, "http://" + text, "https://host.example/" + text):
         with fetcher(resolver=unknown) as get, pytest.raises(KinlensError):
             get.fetch(url)
+
+
+@pytest.mark.parametrize(
+    ("sent", "path"),
+    [
+        ("/münchen/bild.jpg".encode(), "/m%C3%BCnchen/bild.jpg"),
+        (b"/m\xfcnchen/bild.jpg", "/m%FCnchen/bild.jpg"),
+        (b"/a b.jpg#part", "/a%20b.jpg"),
+    ],
+)
+def test_a_redirect_in_raw_bytes(sent: bytes, path: str) -> None:
+    target = parse("http://shop.example/x").redirected(sent.decode("latin-1"))
+    assert target.path == path

@@ -39,13 +39,23 @@ def test_no_limit() -> None:
 
 
 def test_many_addresses_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
     monkeypatch.setattr(limits, "MANY", 10)
+    monkeypatch.setattr(limits.time, "monotonic", lambda: now)
     window = RateLimits(1)
     for number in range(100):
+        now += 61.0
         window.take(f"address {number}")
-        for events in window._storage.events.values():
-            events.clear()  # as the storage does once the minute is over
-    assert len(window._storage.events) <= 11
+    assert len(window._events) <= 11
+
+
+def test_a_clock_that_is_set_back_changes_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    window = RateLimits(1)
+    window.take("a")
+    monkeypatch.setattr(limits.time, "time", lambda: 0.0)
+    with pytest.raises(RateLimited) as refused:
+        window.take("a")
+    assert refused.value.retry_after <= 60
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import threading
+import time
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -114,3 +115,62 @@ def test_a_secret_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
     with pytest.raises(ConfigError, match="can't be used"):
         load_secret(tmp_path)
+
+
+class Clocks:
+    """The system's clocks, which a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.unix, self.steady = 1_000_000.0, 50.0
+        monkeypatch.setattr(time, "time", lambda: self.unix)
+        monkeypatch.setattr(time, "monotonic", lambda: self.steady)
+
+    def wait(self, seconds: float) -> None:
+        self.unix += seconds
+        self.steady += seconds
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(monkeypatch)
+
+
+@pytest.mark.parametrize("step", [-86_400.0, -3600.0, -60.0, 60.0, 3600.0, 86_400.0])
+def test_a_clock_that_is_set_leaves_urls_as_they_are(step: float, clocks: Clocks) -> None:
+    signer = UrlSigner(SECRET, 300)
+    given = parts(signer.urls("x")[0])
+    before = signer.check(*given)
+    clocks.unix += step
+    clocks.wait(10)
+    later = parts(signer.urls("x")[0])
+    assert clocks.unix < later[1] <= clocks.unix + 300, "by the clock that other processes see"
+    for url in (given, later):
+        assert 0 < signer.check(*url) <= 300
+    assert 0 < UrlSigner(SECRET, 300).check(*later) <= 300
+    if abs(step) > 300:
+        assert signer.check(*given) == pytest.approx(before - 10)
+        clocks.wait(before - 10)
+        with pytest.raises(PermissionDenied, match="expired"):
+            signer.check(*given)
+    clocks.wait(600)
+    for url in (given, later):
+        with pytest.raises(PermissionDenied, match="expired"):
+            signer.check(*url)
+
+
+def test_urls_of_a_clock_that_was_ahead_end_with_the_process(clocks: Clocks) -> None:
+    given = parts(UrlSigner(SECRET, 300).urls("x")[0])
+    clocks.unix -= 3600
+    with pytest.raises(PermissionDenied, match="expired"):
+        UrlSigner(SECRET, 300).check(*given)
+
+
+def test_a_clock_that_is_set_again_and_again(clocks: Clocks) -> None:
+    signer = UrlSigner(SECRET, 300)
+    given = parts(signer.urls("x")[0])
+    for step in (5000.0, -9000.0, 70_000.0):
+        clocks.unix += step
+        clocks.wait(20)
+        assert 0 < signer.check(*given) <= 300
+    clocks.wait(301)
+    assert len(signer._clock.times()) == 1

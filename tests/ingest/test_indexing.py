@@ -327,3 +327,14 @@ def test_a_run_leaves_no_thread_of_its_stages_behind(search, photos):
     index(search, photos)
     stages = {"kinlens-feed", "kinlens-decode", "kinlens-encode", "kinlens-fetch"}
     assert stages.isdisjoint(thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_row_whose_id_no_url_can_hold_fails_alone(search, photos, tmp_path, name):
+    table = tmp_path / "products.csv"
+    table.write_text(f"id,image\n{name},photos/red/00.jpg\nfine,photos/red/01.jpg\n")
+    report = index(search, table)
+    assert (report.indexed, report.failed) == (1, 1)
+    [row] = search.ledger(state="failed")
+    assert row.id == name
+    assert "use another" in row.reason

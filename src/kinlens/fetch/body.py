@@ -9,6 +9,8 @@ from kinlens.errors import FetchError, PictureTooLarge, UnsupportedPicture
 from kinlens.fetch.target import Target
 
 _CHUNK = 65536
+_READ = ("gzip", "x-gzip", "deflate")
+_NOT_READ = ("br", "zstd", "compress", "x-compress", "dcb", "dcz")
 _NOT_PICTURES = ("text/", "video/", "audio/", "font/", "multipart/")
 _NOT_PICTURE_WORDS = ("html", "xml", "svg", "json", "pdf", "javascript")
 
@@ -56,14 +58,30 @@ def read_body(answer: http.client.HTTPResponse, target: Target, max_bytes: int) 
 
 
 def _decoder(answer: http.client.HTTPResponse, target: Target) -> zlib._Decompress | None:
-    coding = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding in ("identity", ""):
+    """What decodes a body; as in browsers, a value that is no coding, such as a charset, is none.
+
+    Raises
+    ------
+    FetchError : a coding that isn't read, or several
+    """
+    lines = ",".join(answer.headers.get_all("Content-Encoding", []))
+    named = [name.strip().lower() for name in lines.split(",")]
+    codings = [name for name in named if name in _READ or name in _NOT_READ]
+    if len(codings) == 1 and codings[0] in _READ:
+        return _zlib_decoder(answer, codings[0])
+    if not codings:
         return None
-    if coding in ("gzip", "x-gzip", "deflate"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32)
     raise FetchError(
-        f"{target.shown} is sent as {coding:.40}, which wasn't asked for and isn't read."
+        f"{target.shown} is sent as {', '.join(codings):.40}, which wasn't asked for and isn't "
+        "read. Have the server send the picture as it is, or as gzip."
     )
+
+
+def _zlib_decoder(answer: http.client.HTTPResponse, coding: str) -> zlib._Decompress:
+    """For gzip and zlib, and for "deflate" also the bare stream that some servers send."""
+    head = answer.peek(2)[:2] if coding == "deflate" else b""
+    is_bare = len(head) == 2 and (head[0] & 15 != 8 or int.from_bytes(head) % 31)
+    return zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
 
 
 def _too_large(target: Target, max_bytes: int, came: str) -> PictureTooLarge:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -44,11 +46,26 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
     def redirected(self, location: str) -> Target:
-        """Where a Location header leads from here."""
+        """Where a Location header leads from here, as browsers read it."""
         try:
-            return parse(urljoin(self.url, location.strip()))
+            return parse(urljoin(self.url, _with_slashes(_as_text(location).strip())))
         except ValueError:
             raise FetchError(f"{self.shown} redirects to what isn't a URL.") from None
+
+
+def _as_text(header: str) -> str:
+    """A header that http.client read as Latin-1, as the UTF-8 that browsers read."""
+    raw = header.encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=string.punctuation + " ")
+
+
+def _with_slashes(location: str) -> str:
+    """A location with slashes where its path has backslashes, which mean the same (WHATWG URL)."""
+    path, *rest = re.split("([?#])", location, maxsplit=1)
+    return path.replace("\\", "/") + "".join(rest)
 
 
 def parse(url: str) -> Target:

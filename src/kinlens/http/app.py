@@ -6,21 +6,26 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from kinlens.config import Settings
 from kinlens.http import openapi, page, problems
 from kinlens.http.context import Context
-from kinlens.http.headers import Named
+from kinlens.http.headers import Crashes, Named
 from kinlens.http.host_headers import OneHost
 from kinlens.http.hosts import Hosts, KnownHost
 from kinlens.http.limits import BodyLimit, RateLimits
+from kinlens.http.methods import Methods
 from kinlens.http.metrics import Measured, Metrics
+from kinlens.http.parameters import only_known_parameters
+from kinlens.http.paths import ReadablePaths
+from kinlens.http.proxies import TrustedProxies
 from kinlens.http.routes import facets, health, items, live, pictures, sample, search
 from kinlens.http.signing import UrlSigner, load_secret
 from kinlens.http.streams import Streams
@@ -76,8 +81,11 @@ def create_app(
     )
     app.state.kinlens = context
     app.state.warm = "starting"
-    for routes in (search, items, facets, pictures, live, health, sample, page):
-        app.include_router(routes.router)
+    routers = [part.router for part in (search, items, facets, pictures, live, health, sample)]
+    app.state.routes = [*app.routes, *chain(*(router.routes for router in [*routers, page.router]))]
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(only_known_parameters)])
+    app.include_router(page.router)  # its links may carry what others have added to them
     problems.install(app)
     openapi.install(app)
     return app
@@ -121,7 +129,11 @@ def _context(
 def _middleware(context: Context) -> list[Middleware]:
     """From the outermost in: what is named, counted and allowed across origins, even if refused."""
     settings = context.settings
-    stack = [Middleware(Measured, metrics=context.metrics), Middleware(Named), Middleware(OneHost)]
+    stack = [
+        Middleware(TrustedProxies, trusted=settings.proxy_networks),
+        Middleware(Measured, metrics=context.metrics),
+        Middleware(Named),
+    ]
     if settings.cors_origins:
         cross_origin = Middleware(
             CORSMiddleware,
@@ -135,12 +147,16 @@ def _middleware(context: Context) -> list[Middleware]:
         stack.append(cross_origin)
     return [
         *stack,
+        Middleware(Crashes),
+        Middleware(OneHost),
+        Middleware(ReadablePaths),
         Middleware(KnownHost, hosts=context.hosts, keys=context.keys),
         Middleware(
             BodyLimit,
             max_body=settings.max_body,
             max_bodies=BODIES_AT_ONCE * settings.max_body,
         ),
+        Middleware(Methods),
     ]
 
 

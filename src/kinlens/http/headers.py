@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kinlens.http.problems import INTERNAL, document
+from kinlens.http.problems import INTERNAL, document, request_id
 from kinlens.printable import escaped
 
 log = logging.getLogger("kinlens.http")
@@ -50,7 +50,7 @@ _NAMES = random.Random()  # noqa: S311  (no secrets: they only tell requests apa
 
 
 class Named:
-    """ASGI middleware: names a request, sets the headers, and turns a crash into a problem.
+    """ASGI middleware: names a request and sets the headers of its answer.
 
     A client's own X-Request-Id is kept if it is short and plain.
     """
@@ -61,34 +61,55 @@ class Named:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request under a name."""
         if scope["type"] != "http":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         given = Headers(scope=scope).get("x-request-id", "")
         name = given if _REQUEST_ID.fullmatch(given) else f"{_NAMES.getrandbits(64):016x}"
         scope.setdefault("state", {})["request_id"] = name
-        started = False
 
         async def named(message: Message) -> None:
-            nonlocal started
             if message["type"] == "http.response.start":
-                started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = name
                 for header, value in DEFAULTS.items():
                     headers.setdefault(header, value)
             await send(message)
 
+        await self.app(scope, receive, named)
+
+
+class Crashes:
+    """ASGI middleware: turns what nobody expected into a problem.
+
+    It is within the middleware that sets headers, so that a page of another origin can read the
+    problem too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request; its answer is a problem if it fails before it begins."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, named)
+            await self.app(scope, receive, watched)
         except ClientDisconnect:
-            log.info(
-                "%s %s: the client left (request %s)", scope["method"], escaped(scope["path"]), name
-            )
+            path, name = escaped(scope["path"]), request_id(scope)
+            log.info("%s %s: the client left (request %s)", scope["method"], path, name)
         except Exception:
             # The last stop: anything that nobody expected is logged whole and told in short.
-            log.exception(
-                "%s %s failed (request %s)", scope["method"], escaped(scope["path"]), name
-            )
+            path, name = escaped(scope["path"]), request_id(scope)
+            log.exception("%s %s failed (request %s)", scope["method"], path, name)
             if started:
                 raise
             detail = "Something went wrong on the server; its log tells what, by the request id."
-            await document(INTERNAL, detail, scope)(scope, receive, named)
+            await document(INTERNAL, detail, scope)(scope, receive, watched)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import math
+import threading
 import time
+from collections import deque
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kinlens.errors import Overloaded, RateLimited
 from kinlens.http.problems import BodyTooLarge, BodyTooSlow, respond
+from kinlens.networks import plain
 
 PICTURES_FACTOR = 20
 """A page of hits loads a picture for each, so pictures have a budget of their own."""
@@ -29,6 +29,7 @@ DURATION = 180.0
 """Seconds in which a whole body must come."""
 
 MANY = 10_000
+MINUTE = 60.0
 
 
 class RateLimits:
@@ -41,46 +42,58 @@ class RateLimits:
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
-        self._storage = MemoryStorage()
-        self._window = MovingWindowRateLimiter(self._storage)
-        self._items = {
-            "requests": RateLimitItemPerMinute(max(1, per_minute)),
-            "pictures": RateLimitItemPerMinute(max(1, per_minute * PICTURES_FACTOR)),
-            "frames": RateLimitItemPerMinute(max(1, per_minute * FRAMES_FACTOR)),
+        self._lock = threading.Lock()
+        self._next_sweep = 0.0
+        self._events: dict[tuple[str, str], deque[float]] = {}  # monotonic: no clock is set back
+        self._amounts = {
+            "requests": per_minute,
+            "pictures": per_minute * PICTURES_FACTOR,
+            "frames": per_minute * FRAMES_FACTOR,
         }
 
     def take(self, who: str, budget: str = "requests") -> None:
         """Count a request; `RateLimited` if it is one too many."""
         if not self.per_minute:
             return
-        item = self._items[budget]
-        if self._window.hit(item, budget, who):
-            self._forget()
-            return
-        reset = self._window.get_window_stats(item, budget, who).reset_time
-        wait = max(1.0, reset - time.time())
+        amount = self._amounts[budget]
+        now = time.monotonic()
+        with self._lock:
+            events = self._events.setdefault((budget, who), deque())
+            _drop_old(events, now)
+            wait = events[0] + MINUTE - now if len(events) >= amount else 0.0
+            if len(events) < amount:
+                events.append(now)
+                self._forget(now)
+                return
+        wait = max(1.0, wait)
         raise RateLimited(
-            f"More than {item.amount} {budget} a minute; try again in {math.ceil(wait)} s. The "
+            f"More than {amount} {budget} a minute; try again in {math.ceil(wait)} s. The "
             "server's setting rate_limit raises this.",
             wait,
         )
 
-    def _forget(self) -> None:
-        """Drop the empty windows that the storage keeps, so that many addresses fill no memory."""
-        events = self._storage.events
-        if len(events) > MANY:
-            for name in [name for name, window in list(events.items()) if not window]:
-                events.pop(name, None)
+    def _forget(self, now: float) -> None:
+        """Drop windows whose requests are all over a minute old, at most once a second."""
+        if len(self._events) <= MANY or now < self._next_sweep:
+            return
+        self._next_sweep = now + 1.0
+        for name in [name for name, events in self._events.items() if events[-1] <= now - MINUTE]:
+            del self._events[name]
+
+
+def _drop_old(events: deque[float], now: float) -> None:
+    while events and events[0] <= now - MINUTE:
+        events.popleft()
 
 
 def network_of(address: str) -> str:
     """Who an address is: itself, or for IPv6 its /64, which one client usually has whole."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = plain(ipaddress.ip_address(address))
     except ValueError:
         return address
     if parsed.version == 4:
-        return address
+        return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kinlens.http import problems, reference
+from kinlens.http.coding import is_current, qualities
 from kinlens.http.headers import PAGE_HEADERS, PAGE_POLICY
 
 router = APIRouter(include_in_schema=False)
@@ -40,24 +41,25 @@ class Asset:
     """A file of the page, as sent."""
 
     content: bytes
-    compressed: bytes | None
+    compressed: bytes
     media_type: str
-    tag: str
+    is_text: bool
+    digest: str
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
 def index(request: Request) -> Response:
     """The page."""
     return _send(request, FOLDER / "index.html", PAGE_HEADERS)
 
 
-@router.api_route("/live", methods=["GET", "HEAD"])
+@router.get("/live")
 def live(request: Request) -> Response:
     """The live page."""
     return _send(request, FOLDER / "live.html", PAGE_HEADERS)
 
 
-@router.api_route("/assets/{path:path}", methods=["GET", "HEAD"])
+@router.get("/assets/{path:path}")
 def asset(request: Request, path: Annotated[str, Path()]) -> Response:
     """A script, style or picture of the page."""
     return _send(request, FOLDER / path, {})
@@ -85,12 +87,18 @@ def problem(slug: Annotated[str, Path()]) -> Response:
 
 def _send(request: Request, file: FilePath, headers: dict[str, str]) -> Response:
     found = _find(file)
-    headers = headers | {"ETag": found.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if found.tag in request.headers.get("if-none-match", ""):
+    packed, plain = qualities(request.headers.getlist("accept-encoding"))
+    if not packed and not plain:
+        refusal = "This is sent as it is or as gzip, and Accept-Encoding refuses both."
+        raise HTTPException(406, refusal, {"Vary": "Accept-Encoding"})
+    is_packed = packed > 0 and packed >= plain and (found.is_text or not plain)
+    tag = f'"{found.digest}{"-gzip" if is_packed else ""}"'
+    headers = headers | {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if is_current(request.headers.getlist("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    content = found.content
-    if found.compressed and "gzip" in request.headers.get("accept-encoding", ""):
-        content, headers["Content-Encoding"] = found.compressed, "gzip"
+    if is_packed:
+        headers["Content-Encoding"] = "gzip"
+    content = found.compressed if is_packed else found.content
     return Response(content, headers=headers, media_type=found.media_type)
 
 
@@ -109,6 +117,6 @@ def _find(file: FilePath) -> Asset:
 @lru_cache(maxsize=256)
 def _load(file: FilePath, _changed: int) -> Asset:
     content = file.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    compressed = gzip.compress(content, mtime=0) if file.suffix in _COMPRESSED else None
-    return Asset(content, compressed, TYPES[file.suffix], tag)
+    digest = hashlib.sha256(content).hexdigest()[:32]
+    is_text = file.suffix in _COMPRESSED
+    return Asset(content, gzip.compress(content, mtime=0), TYPES[file.suffix], is_text, digest)

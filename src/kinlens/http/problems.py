@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from kinlens import errors
+from kinlens.http.methods import allowed_methods
 from kinlens.printable import escaped
 
 MEDIA_TYPE = "application/problem+json"
@@ -110,7 +111,12 @@ INTERNAL = KINDS[errors.KinlensError]
 NOT_READY = Kind("not-ready", 503, "Not ready", retry_after=1)
 _BY_STATUS = {
     status: Kind(phrase.lower().replace(" ", "-"), status, phrase)
-    for status, phrase in ((400, "Bad Request"), (404, "Not Found"), (405, "Method Not Allowed"))
+    for status, phrase in (
+        (400, "Bad Request"),
+        (404, "Not Found"),
+        (405, "Method Not Allowed"),
+        (406, "Not Acceptable"),
+    )
 }
 
 _HIDDEN = {
@@ -244,7 +250,10 @@ def _from_http(error: HTTPException, scope: Scope) -> Response:
         405: f"{scope['method']} isn't a method of {scope['path']!r:.200}.",
     }
     detail = details.get(error.status_code, str(error.detail))
-    return document(kind, detail, scope, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:  # Starlette names the methods of one route; others may match too
+        headers["Allow"] = ", ".join(allowed_methods(scope))
+    return document(kind, detail, scope, headers=headers)
 
 
 def _from_body(error: ValidationError, scope: Scope) -> Response:

@@ -23,6 +23,7 @@ from kinlens.http.connection_table import SPARE, ConnectionTable
 from kinlens.http.connections import GuardedProtocol
 from kinlens.http.context import Context
 from kinlens.http.hosts import is_loopback
+from kinlens.http.proxies import is_trusted
 from kinlens.keys import KeyStore
 
 try:
@@ -130,6 +131,7 @@ class Server:
             log_config=None,
             access_log=False,  # its lines would hold the signatures of URLs
             server_header=False,
+            proxy_headers=False,  # `TrustedProxies` reads them
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE,
             timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
@@ -214,7 +216,12 @@ def _table(settings: Settings) -> ConnectionTable:
     most = settings.max_connections
     if resource is not None:
         most = min(most, max(1, _open_files(most + SPARE + OTHER_FILES) - SPARE - OTHER_FILES))
-    return ConnectionTable(most, settings.max_connections_each)
+    trusted = settings.proxy_networks
+    return ConnectionTable(
+        most,
+        settings.max_connections_each,
+        is_exempt=lambda address: is_trusted(address, trusted),
+    )
 
 
 def _open_files(wanted: int) -> int:

@@ -1,7 +1,8 @@
 """Signed picture URLs: they need no key, name one picture, and expire.
 
 An expiry is rounded, so that the same picture has the same URL within a quarter of the lifetime
-and browsers can cache it. A URL is never valid for longer than the lifetime.
+and browsers can cache it. A URL is never valid for longer than the lifetime, also when the system's
+clock is set back or forward.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import hmac
 import os
 import re
 import secrets
-import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
 from kinlens.errors import ConfigError, PermissionDenied
+from kinlens.http.clocks import STEP, SteadyClock
 
 _SECRET = re.compile(r"[0-9a-f]{64}")
 
@@ -41,10 +42,11 @@ class UrlSigner:
             secret, salt="kinlens.pictures", key_derivation="hmac", digest_method=hashlib.sha256
         )
         self._key = signer.derive_key()
+        self._clock = SteadyClock(lifetime)
 
     def urls(self, item_id: str, now: float | None = None) -> tuple[str, str]:
         """The URLs of an item's picture and of its thumbnail; one signature opens both."""
-        current = int(time.time() if now is None else now)
+        current = int(self._clock.now() if now is None else now)
         expires = current // self._window * self._window + self.lifetime
         path = quote(item_id, safe="")
         query = f"?expires={expires}&signature={self._sign(item_id, expires)}"
@@ -60,10 +62,11 @@ class UrlSigner:
             raise PermissionDenied(
                 "The signature doesn't fit this picture; take the URL from an answer, unchanged."
             )
-        left = expires - (time.time() if now is None else now)
-        if left <= 0:
+        times = self._clock.times() if now is None else [now]
+        left = [expires - time for time in times if 0 < expires - time <= self.lifetime + STEP]
+        if not left:
             raise PermissionDenied("This picture's URL has expired; ask for the item again.")
-        return left
+        return min(left[0], self.lifetime)
 
     def _sign(self, item_id: str, expires: int) -> str:
         value = f"{expires}:{item_id}".encode("utf-8", "surrogatepass")

@@ -319,7 +319,7 @@ def test_malformed_forms(client: httpx.Client, content: bytes, content_type: str
 def test_other_methods(client: httpx.Client) -> None:
     response = client.get("/v1/search")
     problem(response, 405, "method-not-allowed")
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize(

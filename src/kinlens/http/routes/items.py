@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -73,9 +74,11 @@ async def add_items(request: Request) -> Response:
         check_values(form.fields["items"])
         listed = _ITEMS.validate_json(form.fields["items"], strict=True)
         items, uploads = ItemsBody(items=listed).items, form.images
-    new = [to_item(entry.id, entry, uploads) for entry in items]
-    context = context_of(request)
-    return answers.json_response(answers.outcomes(await add(new, context)))
+    refused = {at: outcome for at, entry in enumerate(items) if (outcome := _refusal(entry.id))}
+    new = [to_item(entry.id, entry, uploads) for at, entry in enumerate(items) if at not in refused]
+    added = iter(await add(new, context_of(request)))
+    outcomes = [refused.get(at) or next(added) for at in range(len(items))]
+    return answers.json_response(answers.outcomes(outcomes))
 
 
 @router.put(
@@ -230,6 +233,15 @@ async def delete_items(request: Request) -> Response:
     context = context_of(request)
     deleted = await context.writers.run(context.search.delete, list(dict.fromkeys(ids)))
     return answers.json_response({"deleted": deleted})
+
+
+def _refusal(item_id: str) -> Outcome | None:
+    """The failure of an item whose id no catalog can hold, not even in its ledger."""
+    try:
+        check_id(item_id)
+    except InvalidInput as error:
+        return Outcome(item_id, "failed", str(error), at=time.time())
+    return None
 
 
 async def find(item_id: str, context: Context) -> Item | None:

@@ -15,6 +15,7 @@ from kinlens.callers import CALLER
 from kinlens.errors import InvalidInput
 from kinlens.http.auth import READ, client_of
 from kinlens.http.bodies import MULTIPART, content_type, read_form
+from kinlens.http.coding import is_current
 from kinlens.http.context import context_of
 from kinlens.http.headers import PICTURE_POLICY
 from kinlens.http.openapi import problems, request_body
@@ -38,7 +39,6 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.head(f"/v1/images/{ITEM}", include_in_schema=False)
 @router.get(
     f"/v1/images/{ITEM}",
     summary="An item's picture",
@@ -65,7 +65,6 @@ async def image(
     return await _send(request, item_id, expires, signature, load)
 
 
-@router.head(f"/v1/thumbnails/{ITEM}", include_in_schema=False)
 @router.get(
     f"/v1/thumbnails/{ITEM}",
     summary="An item's thumbnail",
@@ -125,7 +124,7 @@ async def _send(
         # Pages of other origins show pictures by these URLs; the signature is what guards them.
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
-    if tag in request.headers.get("if-none-match", ""):
+    if is_current(request.headers.getlist("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type=media_type)
 

@@ -22,6 +22,7 @@ router = APIRouter(tags=["aws sample"], dependencies=[Depends(READ)])
 _PROBLEMS = problems(400, 401, 403, 413, 415, 422, 429, 503)
 
 
+@router.post("//postURL", include_in_schema=False)
 @router.post(
     "/postURL",
     summary="Search by URL",
@@ -35,6 +36,7 @@ async def post_url(request: Request) -> Response:
     return await _reply(request, Query((Example(url=body.url),), k=body.k))
 
 
+@router.post("//postImage", include_in_schema=False)
 @router.post(
     "/postImage",
     summary="Search by picture",
