@@ -13,7 +13,7 @@ from kinlens.batching import Batcher
 from kinlens.catalog.base import CatalogView
 from kinlens.errors import InvalidInput, NotFound
 from kinlens.images import decode_base64, read_file
-from kinlens.neighbors.arrays import as_array
+from kinlens.neighbors.arrays import as_float64
 from kinlens.picture_bytes import picture_bytes
 from kinlens.types import Example, Pixels, Query, Vectors
 
@@ -196,7 +196,7 @@ def mix(vectors: Sequence[Vectors], weights: Sequence[float]) -> Vectors:
 
 def _unit(values: object, dim: int) -> Vectors:
     try:
-        vector = as_array(values, "A vector").astype(np.float64)
+        vector = as_float64(values, "A vector")
     except InvalidInput:
         raise
     except (TypeError, ValueError) as error:

@@ -110,6 +110,8 @@ def test_an_example_that_is_a_tensor(tmp_path: Path) -> None:
     np.testing.assert_allclose(_unit(tensor, 4), [0.6, 0, 0.8, 0], rtol=1e-6)
     with pytest.raises(InvalidInput, match="A vector holds 1 masked values"):
         _unit(np.ma.masked_array([3.0, 0, 4, 0], mask=[1, 0, 0, 0]), 4)
+    with pytest.raises(InvalidInput, match="complex numbers aren't real"):
+        _unit([3j, 0, 4, 0], 4)
 
 
 def test_rows_of_a_list_are_read_as_arrays_are() -> None:

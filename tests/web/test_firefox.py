@@ -25,6 +25,8 @@ from web_shop import draw, photo, products
 ROOT = Path(__file__).resolve().parents[2]
 Seen = dict[str, Any]
 
+pytestmark = pytest.mark.xdist_group("firefox")  # one run of the browser is looked at by all
+
 
 def needed(path: str | Path | None, what: str) -> str:
     """The path of what a test needs; in CI it fails without, elsewhere it is skipped."""

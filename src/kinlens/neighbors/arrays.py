@@ -77,3 +77,17 @@ def _detached(given: Any) -> Any:
     tensor = given.detach().cpu()
     narrow = str(tensor.dtype) in {"torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2"}
     return tensor.float() if narrow else tensor.resolve_conj().resolve_neg()
+
+
+def as_float64(given: Any, what: str) -> npt.NDArray[np.float64]:
+    """The values as float64; see `as_array`.
+
+    Raises
+    ------
+    InvalidInput : sparse, or some values are masked
+    TypeError, ValueError : they aren't real numbers
+    """
+    array = as_array(given, what)
+    if array.dtype.kind == "c":
+        raise TypeError("complex numbers aren't real")
+    return array.astype(np.float64)

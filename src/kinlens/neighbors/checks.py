@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinlens.errors import InvalidInput
-from kinlens.neighbors.arrays import as_array
+from kinlens.neighbors.arrays import as_array, as_float64
 from kinlens.neighbors.result import NEIGHBOR_METRICS, Distances, Mask, NeighborMetric, Rows
 from kinlens.types import Vectors
 
@@ -78,7 +78,7 @@ def as_k(k: SupportsIndex) -> int:
 def as_radius(radius: npt.ArrayLike, queries: int) -> Distances:
     """float64 (queries,), from one number for all or one for each; infinities are fine."""
     try:
-        array = as_array(radius, "The radius").astype(np.float64)
+        array = as_float64(radius, "The radius")
     except InvalidInput:
         raise
     except (TypeError, ValueError):
