@@ -51,6 +51,14 @@ class KnownSource:
     options: str
 
 
+_DUPLICATE = (
+    "SELECT EXISTS (SELECT 1 FROM items WHERE substr(content_hash, 1, 16) = ? "
+    "AND +content_hash = ? AND id <> ?)"
+)
+"""The plus lets SQLite use `items_by_content`. Without it, SQLite puts the second constant into
+`substr`, where no index fits, and reads all items."""
+
+
 class Owners:
     """Owners of the items of one catalog. Thread-safe."""
 
@@ -132,8 +140,7 @@ class Owners:
         with self._database.read() as connection:
             return sum(
                 connection.execute(
-                    "SELECT EXISTS (SELECT 1 FROM items WHERE substr(content_hash, 1, 16) = ? "
-                    "AND content_hash = ? AND id <> ?)",
+                    _DUPLICATE,
                     (item.content_hash[:16], item.content_hash, item.id),
                 ).fetchone()[0]
                 for item in items
