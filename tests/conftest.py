@@ -10,9 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How fast examples are made says something of the machine only.
+settings.register_profile("kinlens", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kinlens")
 
 # Also of the processes that tests start: a CPU with bfloat16 would compute other vectors. What is
 # said of bfloat16 is tested where it is asked for, in `encoders/`.
