@@ -106,11 +106,13 @@ def open_camera(
     ------
     KinlensError : a source, an encoder or a broker that can't be had
     """
-    chosen, wishes = settings or load_settings(), options or Options()
+    chosen, camera_options = settings or load_settings(), options or Options()
     limits = Limits(chosen.max_bytes, chosen.max_pixels, chosen.decode_timeout)
     with ExitStack() as opened:
         if isinstance(source, str):
-            source = open_source(source, rate=wishes.rate, loop=wishes.loop, limits=limits)
+            source = open_source(
+                source, rate=camera_options.rate, loop=camera_options.loop, limits=limits
+            )
         encoder = encoder_for(chosen)
         loader = PictureLoader(limits, workers=1)
         opened.callback(loader.close)
@@ -123,14 +125,14 @@ def open_camera(
         Eye(
             encoder,
             loader,
-            region=wishes.region,
-            follow=wishes.follow,
-            picture=wishes.picture,
+            region=camera_options.region,
+            follow=camera_options.follow,
+            picture=camera_options.picture,
         ),
         bus,
         identity,
-        gate=ChangeGate(wishes.change, wishes.heartbeat),
-        rate=wishes.rate,
+        gate=ChangeGate(camera_options.change, camera_options.heartbeat),
+        rate=camera_options.rate,
         tell=tell,
         on_close=(loader.close,),
     )

@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RunOptions:
     """How to index; see `kinlens.ingest.index`."""
 
     prune: bool = False
@@ -140,8 +140,8 @@ def index(
         "exclude": parse_exclude(exclude),
         "types": parse_types(types),
     }
-    wishes = Wishes(prune, prune_all, replace, retry_failed, refresh, wait)
-    if not run(source, data, options, wishes, encoder, json=json).succeeded:
+    run_options = RunOptions(prune, prune_all, replace, retry_failed, refresh, wait)
+    if not run(source, data, options, run_options, encoder, json=json).succeeded:
         raise typer.Exit(1)
 
 
@@ -172,7 +172,7 @@ def run(
     source: Path | None,
     data: Path | None,
     options: dict[str, Any],
-    wishes: Wishes,
+    run_options: RunOptions,
     encoder: str | None = None,
     *,
     json: bool,
@@ -191,19 +191,21 @@ def run(
         report = run_index(
             service,
             opened,
-            prune=wishes.prune,
-            prune_all=wishes.prune_all,
-            replace=wishes.replace,
-            retry_failed=wishes.retry_failed,
-            refresh=wishes.refresh,
-            wait=float("inf") if wishes.wait else 0.0,
+            prune=run_options.prune,
+            prune_all=run_options.prune_all,
+            replace=run_options.replace,
+            retry_failed=run_options.retry_failed,
+            refresh=run_options.refresh,
+            wait=float("inf") if run_options.wait else 0.0,
             progress=progress,
         )
         folder = service.data
     _finish(report, folder, json=json)
     if not (json or report.done or report.interrupted):
         empty = (
-            "Nothing had failed." if wishes.retry_failed else f"There are no pictures in {source}."
+            "Nothing had failed."
+            if run_options.retry_failed
+            else f"There are no pictures in {source}."
         )
         common.console(error=True).print(empty, markup=False)
     return report

@@ -74,14 +74,14 @@ def demo_catalog(pictures: Path | None, data: Path) -> Path:
         place = hashlib.sha256(os.fsencode(pictures.resolve())).hexdigest()[:8]
         source, catalog = pictures, data / f"catalog-{pictures.resolve().name}-{place}"
     # The demo may have been moved since it was indexed.
-    wishes = indexing.Wishes(replace=True)
+    run_options = indexing.RunOptions(replace=True)
     try:
-        indexing.run(source, catalog, {}, wishes, json=False)
+        indexing.run(source, catalog, {}, run_options, json=False)
     except EncoderMismatch:
         # Kinlens or the setting has changed since; nobody wants to be asked that in a demo.
         say.print("The encoder has changed since the last demo; encoding the pictures again")
         indexing.reencode(load_settings().encoder or DEFAULT_ENCODER, catalog)
-        indexing.run(source, catalog, {}, wishes, json=False)
+        indexing.run(source, catalog, {}, run_options, json=False)
     return catalog
 
 
